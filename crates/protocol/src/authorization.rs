@@ -1,0 +1,152 @@
+//! The authorization item of the status response: an access control profile as it travels to the guest.
+//!
+//! Only the form; `latchkey-policy` says which documents are valid and what they mean.
+
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The items of one machine, by endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRules {
+    /// The item of the instance metadata service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imds: Option<AuthorizationItem>,
+    /// The item of the WireServer; holds for the HostGAPlugin too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wireserver: Option<AuthorizationItem>,
+    /// Deployed hosts send it and deployed agents ignore it; so do we.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostga: Option<AuthorizationItem>,
+}
+
+/// One endpoint's mode and rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationItem {
+    /// `Allow` or `Deny`, for requests that no privilege covers.
+    pub default_access: String,
+    /// `Disabled`, `Audit` or `Enforce`.
+    pub mode: String,
+    /// Names this content; hosts change it whenever the content changes.
+    pub id: String,
+    /// The rules; without, the default decides everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<AccessControlRules>,
+}
+
+/// Who may do what, as four lists that refer to each other by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessControlRules {
+    /// What can be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privileges: Option<Vec<Privilege>>,
+    /// Sets of privileges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
+    /// Who can ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Vec<Identity>>,
+    /// Which identities hold which role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_assignments: Option<Vec<RoleAssignment>>,
+}
+
+/// A part of an endpoint: a path and everything below it, narrowed by parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Privilege {
+    /// Unique among privileges.
+    pub name: String,
+    /// The path, with a leading slash.
+    pub path: String,
+    /// Parameters that a request must have, with these values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_parameters: Option<QueryParameters>,
+}
+
+/// A set of privileges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Unique among roles.
+    pub name: String,
+    /// Names of privileges.
+    pub privileges: Vec<String>,
+}
+
+/// A kind of caller: all given selectors must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Unique among identities.
+    pub name: String,
+    /// The name of the effective user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// The name of one of the process's groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// The path of the executable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exe_path: Option<String>,
+    /// The last component of the executable's path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_name: Option<String>,
+}
+
+/// Gives a role to identities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleAssignment {
+    /// The name of a role.
+    pub role: String,
+    /// Names of identities.
+    pub identities: Vec<String>,
+}
+
+/// Parameters with their values, in the order of the document; a name that appears twice is an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryParameters(pub Vec<(String, String)>);
+
+impl Serialize for QueryParameters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for QueryParameters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(QueryParametersVisitor)
+    }
+}
+
+struct QueryParametersVisitor;
+
+impl<'de> Visitor<'de> for QueryParametersVisitor {
+    type Value = QueryParameters;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of parameter names and values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, String>()? {
+            if parameters.iter().any(|(known, _)| *known == name) {
+                return Err(serde::de::Error::custom(format_args!(
+                    "duplicate parameter `{name}`"
+                )));
+            }
+            parameters.push((name, value));
+        }
+        Ok(QueryParameters(parameters))
+    }
+}

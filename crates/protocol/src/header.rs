@@ -1,0 +1,254 @@
+//! What happens to headers on the way through: which are reserved, dropped, combined or ambiguous.
+//!
+//! A client's own signature headers never pass, in any spelling. Hop-by-hop headers end
+//! here (RFC 9110 section 7.6.1). What remains is unambiguous under the deployed
+//! signature, which covers one value per name.
+
+use http::header::{
+    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION,
+    CONTENT_ENCODING, CONTENT_LANGUAGE, EXPECT, FORWARDED, IF_MATCH, IF_NONE_MATCH, PRAGMA,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::reason::Reason;
+
+/// The date that a signature covers, and that a host tells the time by.
+pub const HOST_DATE: HeaderName = HeaderName::from_static("x-ms-azure-host-date");
+/// What a signed request claims about its caller.
+pub const HOST_CLAIMS: HeaderName = HeaderName::from_static("x-ms-azure-host-claims");
+/// The signature itself.
+pub const HOST_AUTHORIZATION: HeaderName = HeaderName::from_static("x-ms-azure-host-authorization");
+
+const RESERVED_PREFIX: &[u8] = b"x-ms-azure-host-";
+const RESERVED_NAMES: [&[u8]; 4] = [
+    b"x-ms-azure-signature",
+    b"x-http-method-override",
+    b"x-http-method",
+    b"x-method-override",
+];
+
+const HOP_BY_HOP: [HeaderName; 11] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    EXPECT,
+];
+
+/// Headers defined as comma-separated lists, whose lines may be combined (RFC 9110 section 5.3).
+const LISTS: [HeaderName; 11] = [
+    ACCEPT,
+    ACCEPT_CHARSET,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PRAGMA,
+    VARY,
+];
+
+/// Returns whether a client may never set this header, also when spelled with underscores.
+#[must_use]
+pub fn is_reserved(name: &HeaderName) -> bool {
+    let folded = fold_underscores(name);
+    folded.starts_with(RESERVED_PREFIX) || RESERVED_NAMES.contains(&folded.as_slice())
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    name == FORWARDED || name == VIA || fold_underscores(name).starts_with(b"x-forwarded-")
+}
+
+/// SECURITY: some servers take `x_ms_azure_host_claims` for `x-ms-azure-host-claims`.
+fn fold_underscores(name: &HeaderName) -> Vec<u8> {
+    name.as_str()
+        .bytes()
+        .map(|byte| if byte == b'_' { b'-' } else { byte })
+        .collect()
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
+/// Finds why headers could be read, or signed, in more than one way.
+///
+/// # Errors
+/// The first reason found. Headers that [`strip`] drops are not looked at.
+pub fn check(headers: &HeaderMap) -> Result<(), Reason> {
+    for name in headers.keys() {
+        if is_forwarding(name) {
+            return Err(Reason::ForwardedRequest);
+        }
+        if is_hop_by_hop(name) || is_reserved(name) {
+            continue;
+        }
+        let values = headers.get_all(name);
+        if values
+            .iter()
+            .any(|value| !value.as_bytes().iter().all(is_plain))
+        {
+            return Err(Reason::NonAsciiHeader);
+        }
+        if values.iter().nth(1).is_some() && !LISTS.contains(name) {
+            return Err(Reason::RepeatedHeader);
+        }
+    }
+    refuse_nominated_headers(headers)
+}
+
+const fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b'\t' | 0x20..=0x7E)
+}
+
+/// SECURITY: `Connection: Metadata` asks the next hop to drop a header that matters.
+fn refuse_nominated_headers(headers: &HeaderMap) -> Result<(), Reason> {
+    let options = headers.get_all(CONNECTION).iter();
+    for option in options.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+        let Ok(name) = HeaderName::from_bytes(option.trim_ascii()) else {
+            continue;
+        };
+        if headers.contains_key(&name) && !is_hop_by_hop(&name) {
+            return Err(Reason::ConnectionNamesHeader);
+        }
+    }
+    Ok(())
+}
+
+/// Drops what may not travel on: reserved and hop-by-hop headers.
+pub fn strip(headers: &mut HeaderMap) {
+    let dropped: Vec<_> = headers
+        .keys()
+        .filter(|name| is_hop_by_hop(name) || is_reserved(name))
+        .cloned()
+        .collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+}
+
+/// Combines repeated list headers into one line each, in the order received.
+pub fn combine_lists(headers: &mut HeaderMap) {
+    for name in &LISTS {
+        let values: Vec<_> = headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        if values.len() < 2 {
+            continue;
+        }
+        if let Ok(combined) = HeaderValue::from_bytes(&values.join(&b", "[..])) {
+            headers.insert(name.clone(), combined);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                )
+            })
+            .fold(HeaderMap::new(), |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            })
+    }
+
+    #[test]
+    fn reserved_and_hop_by_hop_headers_are_dropped_in_every_spelling() {
+        let mut map = headers(&[
+            ("X-MS-Azure-Host-Claims", "a"),
+            ("x_ms_azure_host_date", "a"),
+            ("x-ms_azure-host-authorization", "a"),
+            ("x-ms-azure-signature", "a"),
+            ("X-HTTP-Method-Override", "PUT"),
+            ("Connection", "keep-alive, Upgrade, HTTP2-Settings"),
+            ("Upgrade", "h2c"),
+            ("HTTP2-Settings", "a"),
+            ("Keep-Alive", "5"),
+            ("Proxy-Authorization", "a"),
+            ("TE", "trailers"),
+            ("Transfer-Encoding", "chunked"),
+            ("Expect", "100-continue"),
+            ("Metadata", "true"),
+            ("x-ms-version", "2012-11-30"),
+        ]);
+        assert_eq!(check(&map), Ok(()));
+        strip(&mut map);
+        let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["metadata", "x-ms-version"]);
+    }
+
+    #[test]
+    fn repeated_lists_are_combined_and_repeated_singletons_are_ambiguous() {
+        let mut map = headers(&[("accept", "a"), ("accept", "b, c")]);
+        assert_eq!(check(&map), Ok(()));
+        combine_lists(&mut map);
+        assert_eq!(
+            map.get_all("accept").iter().collect::<Vec<_>>(),
+            ["a, b, c"]
+        );
+        assert_eq!(
+            check(&headers(&[("metadata", "true"), ("metadata", "true")])),
+            Err(Reason::RepeatedHeader)
+        );
+        assert_eq!(
+            check(&headers(&[("x-dup", "a"), ("x-dup", "b")])),
+            Err(Reason::RepeatedHeader)
+        );
+    }
+
+    #[test]
+    fn forwarded_requests_are_ambiguous() {
+        for name in [
+            "X-Forwarded-For",
+            "x_forwarded_for",
+            "X-Forwarded-Host",
+            "Forwarded",
+            "Via",
+        ] {
+            assert_eq!(
+                check(&headers(&[(name, "a")])),
+                Err(Reason::ForwardedRequest),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn connection_may_not_name_a_header_that_matters() {
+        let map = headers(&[("connection", "close, Metadata"), ("metadata", "true")]);
+        assert_eq!(check(&map), Err(Reason::ConnectionNamesHeader));
+        assert_eq!(
+            check(&headers(&[("connection", "close, x-absent")])),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn header_bytes_outside_ascii_are_ambiguous() {
+        assert_eq!(
+            check(&headers(&[("x-bin", "café")])),
+            Err(Reason::NonAsciiHeader)
+        );
+    }
+}
