@@ -1,0 +1,96 @@
+//! One audit record for every request that reached the agent, whatever became of it.
+
+use jiff::Timestamp;
+use latchkey_protocol::{EndpointKind, Mode, Reason};
+use serde::{Deserialize, Serialize};
+
+/// The version of this form.
+pub const AUDIT_VERSION: u32 = 1;
+
+/// One request: who asked for what, what was decided by which rule, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditRecord {
+    /// [`AUDIT_VERSION`].
+    pub version: u32,
+    /// Counts the records of one run of the agent from 1; a gap is a lost record.
+    pub sequence: u64,
+    /// Names the run of the agent that counted: changes at each start.
+    pub run: String,
+    /// When the request's head had arrived.
+    pub time: Timestamp,
+    /// From the head's arrival to the end of the response, in microseconds.
+    pub duration_us: u64,
+    /// The endpoint's name; absent without a flow record.
+    pub endpoint: Option<String>,
+    /// What kind of endpoint it is.
+    pub kind: Option<EndpointKind>,
+    /// The address that the caller asked for; absent without a flow record.
+    pub destination: Option<String>,
+    /// The method; absent when the head was malformed.
+    pub method: Option<String>,
+    /// The target as received, at most 1,024 bytes; absent when the head was malformed.
+    pub target: Option<String>,
+    /// The calling process; absent without a flow record.
+    pub caller: Option<CallerRecord>,
+    /// The mode in which it was decided; absent when it was not decided.
+    pub mode: Option<Mode>,
+    /// The id of the rules in force.
+    pub rules: Option<String>,
+    /// The privilege and identity, or the default, that allowed the request.
+    pub rule: Option<String>,
+    /// What was decided, and how it ended.
+    pub outcome: Outcome,
+    /// Why the request was refused or failed.
+    pub reason: Option<Reason>,
+    /// In Audit: why Enforce would have refused.
+    pub would_refuse: Option<Reason>,
+    /// Whether the request travelled signed.
+    pub signed: bool,
+    /// The status of the answer; absent when none was sent.
+    pub status: Option<u16>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Forwarded, and the host's answer went back whole.
+    Forwarded,
+    /// Refused before it left the machine.
+    Refused,
+    /// Allowed, but the host could not be asked, or its answer broke off.
+    Failed,
+    /// Neither: the client went away, or the agent stopped.
+    Abandoned,
+}
+
+/// The calling process as the kernel saw it connect, with the names found for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CallerRecord {
+    /// Process id (thread group).
+    pub pid: u32,
+    /// Nanoseconds from boot to the process's start; with the pid unique since boot.
+    pub start_time_ns: u64,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Whether it is root in the initial user namespace.
+    pub root: bool,
+    /// The effective user's name.
+    pub user: Option<String>,
+    /// The names of the process's groups.
+    pub groups: Vec<String>,
+    /// The executable's path.
+    pub executable: Option<String>,
+    /// The kernel's name of the task; the process can set it, so it proves nothing.
+    pub comm: String,
+    /// The cgroup's id.
+    pub cgroup: u64,
+}

@@ -1,0 +1,14 @@
+//! The versioned forms that leave a process: audit records, observations, status.
+//!
+//! Plain data with serde forms; field names are a contract with everybody who stores or
+//! queries them. No form has a place for a key, a token or a signature.
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod observation;
+pub mod status;
+
+pub use audit::AuditRecord;
+pub use observation::Observation;
+pub use status::AgentStatus;

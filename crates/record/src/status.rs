@@ -1,0 +1,64 @@
+//! The agent's own state, as its status file shows it.
+
+use jiff::Timestamp;
+use latchkey_protocol::Mode;
+use serde::{Deserialize, Serialize};
+
+/// The version of this form.
+pub const STATUS_VERSION: u32 = 1;
+
+/// What an operator needs to know about one agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgentStatus {
+    /// [`STATUS_VERSION`].
+    pub version: u32,
+    /// The program's version.
+    pub agent: String,
+    /// When this was written.
+    pub time: Timestamp,
+    /// When the agent started.
+    pub started: Timestamp,
+    /// Whether every protected endpoint has what it needs.
+    pub healthy: bool,
+    /// The secure channel's state, as the host last reported it.
+    pub channel: ChannelStatus,
+    /// The endpoints in the order of the configuration.
+    pub endpoints: Vec<EndpointStatus>,
+    /// Counters of the kernel programs, by name.
+    pub kernel: Vec<(String, u64)>,
+    /// Counters of the agent, by name.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// The secure channel as the agent sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChannelStatus {
+    /// The host's state text; absent before the first answer.
+    pub state: Option<String>,
+    /// The key in use.
+    pub key: Option<String>,
+    /// The incarnation of the key in use.
+    pub incarnation: Option<u32>,
+    /// When the host last answered the status call.
+    pub last_answer: Option<Timestamp>,
+    /// What is wrong, for people; absent when nothing is.
+    pub problem: Option<String>,
+}
+
+/// One endpoint as the agent protects it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointStatus {
+    /// The endpoint's name.
+    pub name: String,
+    /// The mode in force.
+    pub mode: Mode,
+    /// The id of the rules in force; absent before the first.
+    pub rules: Option<String>,
+    /// SHA-256 of the rules in force, in hexadecimal digits.
+    pub rules_hash: Option<String>,
+    /// Why the newest rules are not in force.
+    pub problem: Option<String>,
+}
