@@ -1,0 +1,7 @@
+//! The `latchkey-lab` program: a thin shell over the library.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
