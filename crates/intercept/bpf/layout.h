@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The forms that the programs and src/layout.rs share, byte for byte.
+ *
+ * Pinned maps outlive the agent that made them: whoever changes a size, an order or a meaning here
+ * raises LAYOUT_VERSION, so that an agent refuses maps that it would misread. Addresses are sixteen
+ * bytes in network order, IPv4 as ::ffff:a.b.c.d; ports are in host order.
+ */
+#ifndef LATCHKEY_LAYOUT_H
+#define LATCHKEY_LAYOUT_H
+
+#include <linux/bpf.h>
+
+#define LAYOUT_VERSION 1
+#define COMM_BYTES 16
+#define MAX_ENDPOINTS 128
+#define MAX_FLOWS 65536
+
+/* A heartbeat older than this means that no agent serves the listener. */
+#define HEARTBEAT_LIMIT_NS 5000000000ULL
+
+/* /proc/PID/stat shows start times in hundredths of a second. */
+#define NS_PER_CLOCK_TICK 10000000ULL
+
+struct address {
+	__u32 word[4];
+};
+
+struct endpoint_key {
+	struct address address;
+	__u16 port;
+	__u16 reserved;
+};
+_Static_assert(sizeof(struct endpoint_key) == 20, "src/layout.rs");
+
+enum endpoint_mode {
+	MODE_AUDIT = 1,
+	MODE_ENFORCE = 2,
+};
+
+struct endpoint {
+	__u32 mode;
+	__u32 index;
+};
+_Static_assert(sizeof(struct endpoint) == 8, "src/layout.rs");
+
+/* Who may reach the endpoints directly, and where everyone else is sent. */
+struct claim {
+	__u64 netns_cookie;
+	__u64 agent_start_ticks;
+	__u32 agent_tgid;
+	__u16 listener_port;
+	__u16 listener6_port; /* 0: no listener for native IPv6 */
+	struct address listener;
+	struct address listener6;
+};
+_Static_assert(sizeof(struct claim) == 56, "src/layout.rs");
+
+struct settings {
+	struct bpf_spin_lock lock;
+	__u32 layout_version;
+	struct claim claim;
+};
+_Static_assert(sizeof(struct settings) == 64, "src/layout.rs");
+
+struct heartbeat {
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+	__u64 boottime_ns; /* 0: never */
+};
+_Static_assert(sizeof(struct heartbeat) == 16, "src/layout.rs");
+
+/* The caller of connect(), as the kernel knew it in that moment. */
+struct identity {
+	__u64 start_boottime_ns;
+	__u64 executable_inode;
+	__u64 cgroup_id;
+	__u64 netns_cookie;
+	struct address original_address;
+	__u32 tgid;
+	__u32 uid;
+	__u32 gid;
+	__u32 euid;
+	__u32 egid;
+	__u32 user_namespace_level; /* 0: the initial user namespace */
+	__u32 executable_device;    /* major << 20 | minor */
+	__u32 mount_namespace;
+	__u32 user_namespace;
+	__u32 endpoint_index;
+	__u16 original_port;
+	__u16 address_family;
+	__u8 comm[COMM_BYTES];
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct identity) == 112, "src/layout.rs");
+
+/* A connection as the agent sees it on the socket that it accepted. */
+struct flow_key {
+	__u64 netns_cookie;
+	struct address source;
+	struct address destination;
+	__u16 source_port;
+	__u16 destination_port;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct flow_key) == 48, "src/layout.rs");
+
+enum connection_state {
+	CONNECTION_ARMED = 1,     /* redirected, the source port is not known yet */
+	CONNECTION_PUBLISHED = 2, /* its record was put into `flows` */
+	CONNECTION_OVER = 3,      /* closed, or there was no room for a record */
+};
+
+/* What a redirected socket carries until it is closed or connected anew. */
+struct connection {
+	struct identity identity;
+	struct flow_key key;
+	__u32 state;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct connection) == 168, "src/layout.rs");
+
+#endif

@@ -1,0 +1,180 @@
+//! Flow records: who asked for a connection that the agent accepted, taken out once.
+//!
+//! A connection without a record was not redirected by the kernel: there is nothing to fall back
+//! to, and its caller stays unknown.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::layout::{FlowKey, Identity};
+use crate::process::{Executable, Gid, Pid, StartTime, Uid};
+use crate::sys;
+
+/// The family of the socket that the caller used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFamily {
+    /// `AF_INET`.
+    Ipv4,
+    /// `AF_INET6`, also when the destination was written as `::ffff:a.b.c.d`.
+    Ipv6,
+}
+
+/// Who asked for a connection, as the kernel saw it inside the caller's connect(2).
+///
+/// Numbers are those of the initial namespaces, whatever namespaces the caller lives in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    /// The process (thread group).
+    pub pid: Pid,
+    /// When that process started; with `pid` it names one process until the next boot.
+    pub start_time: StartTime,
+    /// The real user.
+    pub uid: Uid,
+    /// The real group.
+    pub gid: Gid,
+    /// The effective user.
+    pub euid: Uid,
+    /// The effective group.
+    pub egid: Gid,
+    /// Whether the credentials belong to the initial user namespace; only then is user 0 root.
+    pub initial_user_namespace: bool,
+    /// The file that the process executes.
+    pub executable: Executable,
+    /// The cgroup v2 id: the inode number of the cgroup's directory.
+    pub cgroup_id: u64,
+    /// The inode number of `/proc/PID/ns/mnt`.
+    pub mount_namespace: u32,
+    /// The inode number of `/proc/PID/ns/user`.
+    pub user_namespace: u32,
+    /// The cookie of the socket's network namespace, as [`netns_cookie`] returns it.
+    pub network_namespace: u64,
+    /// The thread's name with trailing NULs: chosen by the thread itself, for display only.
+    pub comm: [u8; 16],
+    /// Where the caller wanted to go.
+    pub original_destination: SocketAddr,
+    /// The family of the caller's socket.
+    pub address_family: AddressFamily,
+    /// The number that was given to the endpoint in [`InterceptedEndpoint::index`].
+    ///
+    /// [`InterceptedEndpoint::index`]: crate::InterceptedEndpoint::index
+    pub endpoint_index: u32,
+}
+
+impl FlowRecord {
+    /// Returns whether the caller is root: effective user 0 in the initial user namespace.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.euid == Uid(0) && self.initial_user_namespace
+    }
+}
+
+impl From<Identity> for FlowRecord {
+    fn from(identity: Identity) -> Self {
+        let address = IpAddr::from(identity.original_address);
+        Self {
+            pid: Pid(identity.tgid),
+            start_time: StartTime::from_nanoseconds(identity.start_boottime_ns),
+            uid: Uid(identity.uid),
+            gid: Gid(identity.gid),
+            euid: Uid(identity.euid),
+            egid: Gid(identity.egid),
+            initial_user_namespace: identity.user_namespace_level == 0,
+            executable: Executable::new(identity.executable_device, identity.executable_inode),
+            cgroup_id: identity.cgroup_id,
+            mount_namespace: identity.mount_namespace,
+            user_namespace: identity.user_namespace,
+            network_namespace: identity.netns_cookie,
+            comm: identity.comm,
+            original_destination: SocketAddr::new(address, identity.original_port),
+            address_family: match i32::from(identity.address_family) {
+                libc::AF_INET => AddressFamily::Ipv4,
+                _ => AddressFamily::Ipv6,
+            },
+            endpoint_index: identity.endpoint_index,
+        }
+    }
+}
+
+/// A flow record could not be read; the caller is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The accepted socket could not be asked about its connection.
+    #[error("ask the accepted socket for its {question}")]
+    Socket {
+        /// What was asked.
+        question: &'static str,
+        /// Why there was no answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel's flow table could not be read.
+    #[error("take a record out of the kernel's flow table")]
+    Table(#[source] io::Error),
+}
+
+/// A handle to the kernel's flow records; clones share one descriptor.
+#[derive(Clone, Debug)]
+pub struct FlowTable {
+    map: Arc<OwnedFd>,
+}
+
+impl FlowTable {
+    pub(crate) fn new(map: OwnedFd) -> Self {
+        Self { map: Arc::new(map) }
+    }
+
+    /// Takes the record of an accepted connection out of the table; the kernel gives it out once.
+    ///
+    /// `None` means that the caller is unknown: the connection was not redirected, its record was
+    /// taken before, the table was full, or the caller has closed or reset it meanwhile. The
+    /// connection must then be refused before anything on it is parsed. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError`] when the socket is not a TCP socket or the table cannot be read.
+    pub fn take(&self, accepted: impl AsFd) -> Result<Option<FlowRecord>, FlowError> {
+        let socket = accepted.as_fd();
+        let Some(key) = flow_key(socket)? else {
+            return Ok(None);
+        };
+        let identity = sys::map_take(self.map.as_fd(), &key).map_err(FlowError::Table)?;
+        // SECURITY: a connection that was reset may still be accepted and read, while somebody else
+        // connects from the same address and port. It has no peer any more: a connection that still
+        // has one was alone with these addresses, except while a reset is on its way over loopback.
+        let unchanged = flow_key(socket)? == Some(key);
+        Ok(identity
+            .filter(|_| unchanged)
+            .map(|identity: Identity| identity.into()))
+    }
+}
+
+/// Returns the connection's key, or `None` if the peer has reset it.
+fn flow_key(socket: BorrowedFd<'_>) -> Result<Option<FlowKey>, FlowError> {
+    let failed = |question| move |source: io::Error| FlowError::Socket { question, source };
+    let peer = match rustix::net::getpeername(socket) {
+        Ok(peer) => peer,
+        Err(rustix::io::Errno::NOTCONN) => return Ok(None),
+        Err(error) => return Err(failed("peer")(error.into())),
+    };
+    let local =
+        rustix::net::getsockname(socket).map_err(|error| failed("address")(error.into()))?;
+    let netns = netns_cookie(socket).map_err(failed("network namespace"))?;
+    let addresses = peer.and_then(|peer| {
+        Some((
+            SocketAddr::try_from(peer).ok()?,
+            SocketAddr::try_from(local).ok()?,
+        ))
+    });
+    Ok(addresses.map(|(peer, local)| FlowKey::new(netns, peer, local)))
+}
+
+/// Returns the cookie of a socket's network namespace, unique until the next boot.
+///
+/// # Errors
+///
+/// The error of getsockopt(2); `ENOPROTOOPT` on kernels before 5.14.
+pub fn netns_cookie(socket: impl AsFd) -> io::Result<u64> {
+    sys::netns_cookie(socket.as_fd())
+}

@@ -1,0 +1,319 @@
+//! Attaches the programs and steers them; dropping an [`Interceptor`] leaves everything attached,
+//! so an agent that dies does not open the endpoints.
+
+use std::fmt;
+use std::net::{SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use aya::maps::{HashMap, Map, MapData, PerCpuArray};
+use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
+use rustix::net::{AddressFamily, SocketType};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::counter::Counters;
+use crate::endpoint::{self, InterceptedEndpoint};
+use crate::error::InterceptError;
+use crate::flow::{FlowTable, netns_cookie};
+use crate::hook::{Cgroup, HOOKS};
+use crate::layout::{Claim, EndpointKey, EndpointValue, Heartbeat, LAYOUT_VERSION, Settings};
+use crate::pin::{self, MAPS};
+use crate::process::AgentProcess;
+use crate::sys;
+
+/// The programs, compiled by the build script.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intercept.bpf.o"));
+
+/// Where the programs are attached and pinned, and where they send connections.
+#[derive(Clone, Debug)]
+pub struct InterceptConfig {
+    /// The cgroup v2 directory whose processes are intercepted: the root, outside of tests.
+    pub cgroup: PathBuf,
+    /// The directory of pins, on a BPF file system; made if it is missing.
+    pub pin_dir: PathBuf,
+    /// Where connections to IPv4 endpoints are sent; a loopback address.
+    pub listener: SocketAddrV4,
+    /// Where connections to native IPv6 endpoints are sent; without one they are handled by mode.
+    pub listener_v6: Option<SocketAddrV6>,
+}
+
+impl InterceptConfig {
+    fn check_listeners(&self) -> Result<(), InterceptError> {
+        let v4 = self.listener;
+        if !v4.ip().is_loopback() || v4.port() == 0 {
+            return Err(InterceptError::Listener {
+                address: (*v4.ip()).into(),
+                port: v4.port(),
+            });
+        }
+        match self.listener_v6 {
+            Some(v6) if !v6.ip().is_loopback() || v6.port() == 0 => Err(InterceptError::Listener {
+                address: (*v6.ip()).into(),
+                port: v6.port(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The attached programs and their maps.
+pub struct Interceptor {
+    settings: MapData,
+    heartbeat: MapData,
+    endpoints: HashMap<MapData, EndpointKey, EndpointValue>,
+    counters: PerCpuArray<MapData, u64>,
+    flows: FlowTable,
+    listener: SocketAddrV4,
+    listener_v6: Option<SocketAddrV6>,
+}
+
+impl fmt::Debug for Interceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interceptor")
+            .field("listener", &self.listener)
+            .field("listener_v6", &self.listener_v6)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Interceptor {
+    /// Loads the programs, attaches them to the cgroup and pins links and maps.
+    ///
+    /// Pins of an earlier agent are taken over: each link gets the new program without a moment
+    /// without one, and the maps with endpoints, modes, claim and flow records stay. Until
+    /// [`Self::claim`] the agent counts as gone unless an earlier heartbeat is still fresh.
+    /// After a failure the call may be repeated; what it attached so far stays attached.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError`] says what is missing; needs root, kernel type information (BTF), cgroup
+    /// v2 and a BPF file system.
+    pub fn attach(config: &InterceptConfig) -> Result<Self, InterceptError> {
+        config.check_listeners()?;
+        let cgroup = Cgroup::open(&config.cgroup)?;
+        pin::prepare_directory(&config.pin_dir)?;
+        let mut object = load_object(&config.pin_dir)?;
+        MAPS.iter().try_for_each(|map| map.check(&config.pin_dir))?;
+        // The object refers to its maps by descriptors, so it keeps them until all are loaded.
+        let programs = HOOKS
+            .iter()
+            .map(|hook| Ok((hook, hook.load(&mut object)?)))
+            .collect::<Result<Vec<_>, InterceptError>>()?;
+        let interceptor = Self::with_maps(&mut object, config)?;
+        interceptor.prepare_settings(&config.pin_dir)?;
+        for (hook, program) in programs {
+            hook.attach(program.as_fd(), &cgroup, &config.pin_dir)?;
+        }
+        Ok(interceptor)
+    }
+
+    fn with_maps(object: &mut Ebpf, config: &InterceptConfig) -> Result<Self, InterceptError> {
+        let flows = take_map(object, "flows")?;
+        let flows = hash_data(flows, "flows")?
+            .fd()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|source| InterceptError::Element {
+                operation: "open",
+                map: "flows",
+                source,
+            })?;
+        Ok(Self {
+            settings: array_data(take_map(object, "settings")?, "settings")?,
+            heartbeat: array_data(take_map(object, "heartbeat")?, "heartbeat")?,
+            endpoints: take_map(object, "endpoints")?
+                .try_into()
+                .map_err(InterceptError::map("endpoints"))?,
+            counters: take_map(object, "counters")?
+                .try_into()
+                .map_err(InterceptError::map("counters"))?,
+            flows: FlowTable::new(flows),
+            listener: config.listener,
+            listener_v6: config.listener_v6,
+        })
+    }
+
+    /// Makes the first settings, in which the listener's port is guarded and nobody is the agent.
+    fn prepare_settings(&self, pin_dir: &Path) -> Result<(), InterceptError> {
+        let failed = |source| InterceptError::Element {
+            operation: "read",
+            map: "settings",
+            source,
+        };
+        let pinned: Settings = sys::map_lookup(self.settings.fd().as_fd(), &0_u32, sys::UNDER_LOCK)
+            .map_err(failed)?
+            .unwrap_or_default();
+        match pinned.layout_version {
+            LAYOUT_VERSION => Ok(()),
+            0 => {
+                let netns_cookie = own_netns_cookie()?;
+                self.write_claim(Claim::of_nobody(
+                    netns_cookie,
+                    self.listener,
+                    self.listener_v6,
+                ))
+            }
+            _ => Err(InterceptError::PinnedByOther {
+                path: pin_dir.into(),
+            }),
+        }
+    }
+
+    /// Replaces the set of protected endpoints and their modes.
+    ///
+    /// An endpoint that is in the old and in the new set is intercepted all the time.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError::Endpoint`] before anything changes; otherwise the map could not be
+    /// written, and endpoints of both sets may be protected.
+    pub fn protect(&mut self, endpoints: &[InterceptedEndpoint]) -> Result<(), InterceptError> {
+        let failed = InterceptError::map("endpoints");
+        let wanted = endpoint::map_entries(endpoints)?;
+        let present = self
+            .endpoints
+            .iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(&failed)?;
+        for (key, value) in &wanted {
+            if !present.contains(&(*key, *value)) {
+                self.endpoints.insert(key, value, 0).map_err(&failed)?;
+            }
+        }
+        for (key, _) in present {
+            if !wanted.contains_key(&key) {
+                self.endpoints.remove(&key).map_err(&failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the calling process the agent, with its listeners in the given network namespace.
+    ///
+    /// From now on its own connections reach the endpoints, those of everyone else in that
+    /// namespace are sent to its listeners. It must already listen.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError`] when the process cannot be named or the maps cannot be written.
+    pub fn claim(&mut self, netns_cookie: u64) -> Result<(), InterceptError> {
+        self.claim_for(AgentProcess::current()?, netns_cookie)
+    }
+
+    /// Makes another process the agent, as [`Self::claim`] does for the calling one.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError`] when the maps cannot be written.
+    pub fn claim_for(
+        &mut self,
+        agent: AgentProcess,
+        netns_cookie: u64,
+    ) -> Result<(), InterceptError> {
+        self.write_claim(Claim {
+            agent_tgid: agent.pid.0,
+            agent_start_ticks: agent.start_ticks,
+            ..Claim::of_nobody(netns_cookie, self.listener, self.listener_v6)
+        })?;
+        self.heartbeat()
+    }
+
+    fn write_claim(&self, claim: Claim) -> Result<(), InterceptError> {
+        let settings = Settings {
+            lock: 0,
+            layout_version: LAYOUT_VERSION,
+            claim,
+        };
+        write_locked(&self.settings, "settings", &settings)
+    }
+
+    /// Tells the programs that the agent lives; due every second, and missed after five.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError::Element`] when the map cannot be written.
+    pub fn heartbeat(&self) -> Result<(), InterceptError> {
+        let heartbeat = Heartbeat {
+            lock: 0,
+            reserved: 0,
+            boottime_ns: nanoseconds_since_boot(),
+        };
+        write_locked(&self.heartbeat, "heartbeat", &heartbeat)
+    }
+
+    /// Returns a handle to the flow records.
+    #[must_use]
+    pub fn flows(&self) -> FlowTable {
+        self.flows.clone()
+    }
+
+    /// Returns what the programs have counted since the maps were first pinned.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError::Map`] when the map cannot be read.
+    pub fn counters(&self) -> Result<Counters, InterceptError> {
+        Counters::read(&self.counters).map_err(InterceptError::map("counters"))
+    }
+}
+
+/// Parses the object for the running kernel; maps that are pinned already are opened, not made.
+fn load_object(pin_dir: &Path) -> Result<Ebpf, InterceptError> {
+    let kernel_types = Btf::from_sys_fs().map_err(InterceptError::KernelTypes)?;
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&kernel_types));
+    for map in MAPS {
+        loader.map_pin_path(map.name, map.pin(pin_dir));
+    }
+    loader
+        .load(OBJECT)
+        .map_err(|source| InterceptError::Object(Box::new(source)))
+}
+
+fn take_map(object: &mut Ebpf, name: &'static str) -> Result<Map, InterceptError> {
+    object
+        .take_map(name)
+        .ok_or(InterceptError::Missing { name })
+}
+
+fn array_data(map: Map, name: &'static str) -> Result<MapData, InterceptError> {
+    match map {
+        Map::Array(data) => Ok(data),
+        _ => Err(InterceptError::Missing { name }),
+    }
+}
+
+fn hash_data(map: Map, name: &'static str) -> Result<MapData, InterceptError> {
+    match map {
+        Map::HashMap(data) => Ok(data),
+        _ => Err(InterceptError::Missing { name }),
+    }
+}
+
+fn write_locked<V: aya::Pod>(
+    map: &MapData,
+    name: &'static str,
+    value: &V,
+) -> Result<(), InterceptError> {
+    let map: BorrowedFd<'_> = map.fd().as_fd();
+    sys::map_update(map, &0_u32, value, sys::UNDER_LOCK).map_err(|source| InterceptError::Element {
+        operation: "write",
+        map: name,
+        source,
+    })
+}
+
+fn own_netns_cookie() -> Result<u64, InterceptError> {
+    rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)
+        .map_err(Into::into)
+        .and_then(netns_cookie)
+        .map_err(InterceptError::NetworkNamespace)
+}
+
+/// Returns the clock of `bpf_ktime_get_boot_ns`; the initial time namespace has no offset to it.
+fn nanoseconds_since_boot() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or_default();
+    seconds * 1_000_000_000 + nanoseconds
+}

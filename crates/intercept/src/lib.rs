@@ -1,0 +1,68 @@
+//! Sends connections for protected endpoints to the agent, together with who asked for them.
+//!
+//! A connect(2) to a protected (address, TCP port) is rewritten to the agent's listener while the
+//! caller is still inside the call; its identity is stored on the socket and published as a flow
+//! record when the source port is known. The agent [takes](FlowTable::take) the record once. What
+//! cannot be redirected with an identity is refused in [`InterceptMode::Enforce`] and let through
+//! and counted in [`InterceptMode::Audit`]. Nothing else is touched: another port of the same
+//! address passes. This crate knows nothing of HTTP or rules, and is the only one with `unsafe`.
+//!
+//! # Programs
+//!
+//! All are attached by pinned links to one cgroup and cover every cgroup below it. The kernel
+//! versions are those that brought the newest thing a program uses.
+//!
+//! | program | hook | does | kernel |
+//! |---|---|---|---|
+//! | `connect4`, `connect6` | connect(2), TCP Fast Open, MPTCP; UDP too | redirects with identity, exempts the agent, or decides by mode | 5.18 (`bpf_set_retval`) |
+//! | `sendmsg4`, `sendmsg6` | datagrams to an address | refuses them for a protected port (Enforce) | 5.18 (`bpf_set_retval`) |
+//! | `sock_ops` | `TCP_CONNECT_CB`, `STATE_CB` | publishes the flow record before the first packet, retires it when the socket closes | 5.7 (links to cgroups) |
+//! | `getpeername4`, `getpeername6` | getpeername(2) | shows the caller the peer that it asked for (not through MPTCP) | 5.8 |
+//! | `bind4`, `bind6` | bind(2) | leaves the listener's port to root of the initial user namespace | 5.15 (`bpf_get_current_task_btf`) |
+//!
+//! Reading and removing a record in one step needs 5.14, and so does `SO_NETNS_COOKIE`. The
+//! object is relocated to the running kernel and therefore needs its BTF.
+//!
+//! # Maps
+//!
+//! All are pinned, so that a restarted agent finds its endpoints, modes and unclaimed flows.
+//!
+//! | map | type | holds |
+//! |---|---|---|
+//! | `settings` | array of 1, spin lock | layout version, agent process, network namespace, listeners |
+//! | `heartbeat` | array of 1, spin lock | when the agent last said that it lives |
+//! | `endpoints` | hash of 128 | address and port → mode and number |
+//! | `connections` | socket storage | identity of the caller, freed with the socket |
+//! | `flows` | hash of 65,536 | network namespace, source and destination → identity |
+//! | `counters` | per-CPU array | [`Counter`] |
+//!
+//! # When the agent is not there
+//!
+//! | state | Enforce | Audit |
+//! |---|---|---|
+//! | never claimed, or no heartbeat for 5 s | `ECONNREFUSED` | passes, counted |
+//! | stopped less than 5 s ago | redirected to the listener | redirected to the listener |
+//! | new agent attached, not claimed yet | as before it attached | as before it attached |
+//! | [`detach`]ed | passes | passes |
+
+mod counter;
+mod endpoint;
+mod error;
+mod flow;
+mod hook;
+mod interceptor;
+mod layout;
+mod mount;
+mod pin;
+mod process;
+mod sys;
+
+pub use counter::{Counter, Counters};
+pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
+pub use error::InterceptError;
+pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable, netns_cookie};
+pub use hook::Attachment;
+pub use interceptor::{InterceptConfig, Interceptor};
+pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
+pub use pin::{attachments, detach};
+pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};

@@ -1,0 +1,141 @@
+//! The directory of pins, through which links and maps outlive the agent; pinned maps of another
+//! shape are refused, never reinterpreted.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use aya::maps::MapInfo;
+
+use crate::counter::Counter;
+use crate::error::InterceptError;
+use crate::hook::{Attachment, HOOKS, remove_if_present};
+use crate::layout::{self, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Settings};
+use crate::mount::{self, MountError};
+
+/// A map of the object and the shape that its pin must have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PinnedMap {
+    pub(crate) name: &'static str,
+    key_bytes: usize,
+    value_bytes: usize,
+    slots: usize,
+}
+
+const WORD: usize = size_of::<u32>();
+
+/// Every map of the object.
+pub(crate) const MAPS: [PinnedMap; 6] = [
+    PinnedMap {
+        name: "settings",
+        key_bytes: WORD,
+        value_bytes: size_of::<Settings>(),
+        slots: 1,
+    },
+    PinnedMap {
+        name: "heartbeat",
+        key_bytes: WORD,
+        value_bytes: size_of::<Heartbeat>(),
+        slots: 1,
+    },
+    PinnedMap {
+        name: "endpoints",
+        key_bytes: size_of::<EndpointKey>(),
+        value_bytes: size_of::<EndpointValue>(),
+        slots: layout::ENDPOINT_SLOTS,
+    },
+    PinnedMap {
+        name: "connections",
+        key_bytes: WORD,
+        value_bytes: layout::CONNECTION_BYTES,
+        slots: 0,
+    },
+    PinnedMap {
+        name: "flows",
+        key_bytes: size_of::<FlowKey>(),
+        value_bytes: size_of::<Identity>(),
+        slots: layout::FLOW_SLOTS,
+    },
+    PinnedMap {
+        name: "counters",
+        key_bytes: WORD,
+        value_bytes: size_of::<u64>(),
+        slots: Counter::ALL.len(),
+    },
+];
+
+impl PinnedMap {
+    pub(crate) fn pin(self, pin_dir: &Path) -> PathBuf {
+        pin_dir.join(format!("map_{}", self.name))
+    }
+
+    /// Refuses a pin whose shape is not the one that this version's programs work with.
+    pub(crate) fn check(self, pin_dir: &Path) -> Result<(), InterceptError> {
+        let path = self.pin(pin_dir);
+        let pinned = MapInfo::from_pin(&path).map_err(InterceptError::map(self.name))?;
+        let fits = pinned.key_size() as usize == self.key_bytes
+            && pinned.value_size() as usize == self.value_bytes
+            && pinned.max_entries() as usize == self.slots;
+        if fits {
+            Ok(())
+        } else {
+            Err(InterceptError::PinnedByOther { path })
+        }
+    }
+}
+
+/// Makes the directory of pins, on a BPF file system and open to root alone.
+pub(crate) fn prepare_directory(pin_dir: &Path) -> Result<(), InterceptError> {
+    if pin_dir.starts_with(mount::BPFFS) {
+        mount::ensure_bpffs()?;
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(pin_dir)
+        .map_err(InterceptError::file("make the directory", pin_dir))?;
+    if mount::is_bpffs(pin_dir)? {
+        return Ok(());
+    }
+    Err(MountError::NotBpffs {
+        path: pin_dir.into(),
+    }
+    .into())
+}
+
+/// Returns the programs that pinned links attach, so that a watchdog can notice a change.
+///
+/// # Errors
+///
+/// [`InterceptError`] when a pin cannot be read or is not a link of this crate.
+pub fn attachments(pin_dir: &Path) -> Result<Vec<Attachment>, InterceptError> {
+    HOOKS
+        .iter()
+        .filter_map(|hook| hook.attachment(pin_dir).transpose())
+        .collect()
+}
+
+/// Detaches every program and removes every pin: connections reach the endpoints directly again.
+///
+/// Works without loading anything and while no agent runs. A directory that is not there means
+/// that nothing is attached.
+///
+/// # Errors
+///
+/// [`InterceptError`] names the pin that could not be removed; running it again goes on there.
+pub fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
+    // The redirect ends before what it relies on.
+    for hook in HOOKS.iter().rev() {
+        hook.detach(pin_dir)?;
+    }
+    for map in MAPS {
+        remove_if_present(&map.pin(pin_dir))?;
+    }
+    match fs::remove_dir(pin_dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(InterceptError::file("remove the directory", pin_dir)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,139 @@
+# Opens connections on command: one command per line on stdin, one answer per line on stdout.
+# It stands for the applications of a machine, which may use any socket that the kernel offers.
+import ctypes
+import errno
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+
+KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "mptcp": (socket.SOCK_STREAM, 262),
+    "udp": (socket.SOCK_DGRAM, 0),
+}
+MSG_FASTOPEN = 0x20000000
+libc = ctypes.CDLL(None, use_errno=True)
+served = []
+sock = None
+connecting = None
+
+
+def open_socket(family, kind):
+    global sock
+    sock = socket.socket(getattr(socket, "AF_" + family), *KINDS[kind])
+    sock.settimeout(10)
+
+
+def connect(address, port):
+    sock.connect((address, int(port)))
+
+
+class Connecting(threading.Thread):
+    """Connects again and again until it is stopped."""
+
+    def __init__(self, address, port):
+        super().__init__(daemon=True)
+        self.destination = (address, int(port))
+        self.stopping = threading.Event()
+        self.attempts = self.successes = 0
+
+    def run(self):
+        while not self.stopping.is_set():
+            with socket.socket() as each:
+                each.settimeout(2)
+                self.successes += each.connect_ex(self.destination) == 0
+                self.attempts += 1
+
+
+def start_connecting(address, port):
+    global connecting
+    connecting = Connecting(address, port)
+    connecting.start()
+
+
+def stop_connecting():
+    connecting.stopping.set()
+    connecting.join()
+    return "%d of %d" % (connecting.successes, connecting.attempts)
+
+
+def fast_open(address, port):
+    sock.setblocking(True)  # with a time-out it would not wait for the connection
+    sock.sendto(b"first bytes", MSG_FASTOPEN, (address, int(port)))
+
+
+def send_datagram(address, port):
+    sock.sendto(b"datagram", (address, int(port)))
+
+
+def disconnect():
+    unspecified = struct.pack("H14x", socket.AF_UNSPEC)
+    if libc.connect(sock.fileno(), unspecified, len(unspecified)):
+        raise OSError(ctypes.get_errno(), "connect")
+
+
+def bind(address, port):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, int(port)))
+    return sock.getsockname()[1]
+
+
+def listen(address, port):
+    server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    server.bind((address, int(port)))
+    server.listen()
+    served.append(server)
+
+
+def peer():
+    return "%s %d" % sock.getpeername()[:2]
+
+
+def send(text):
+    sock.sendall(text.encode())
+
+
+def reset():
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def become(user, group):
+    os.setgroups([])
+    os.setresgid(int(group), int(group), int(group))
+    os.setresuid(int(user), int(user), int(user))
+
+
+def set_effective_user(user):
+    os.seteuid(int(user))
+
+
+COMMANDS = {
+    "open": open_socket,
+    "connect": connect,
+    "start-connecting": start_connecting,
+    "stop-connecting": stop_connecting,
+    "fast-open": fast_open,
+    "send-datagram": send_datagram,
+    "disconnect": disconnect,
+    "bind": bind,
+    "listen": listen,
+    "peer": peer,
+    "send": send,
+    "reset": reset,
+    "become": become,
+    "set-effective-user": set_effective_user,
+}
+
+signal.alarm(120)
+print("ready", flush=True)
+for line in sys.stdin:
+    name, *arguments = line.split()
+    try:
+        answer = COMMANDS[name](*arguments)
+        print("ok" if answer is None else answer, flush=True)
+    except OSError as error:
+        print(errno.errorcode.get(error.errno, repr(error)), flush=True)

@@ -1,0 +1,102 @@
+//! A process in the intercepted cgroup that opens connections on command; it ends with its handle.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use latchkey_intercept::Pid;
+
+/// Where a caller lives besides the cgroup.
+pub(crate) enum Namespace {
+    /// The namespaces of the test.
+    Own,
+    /// A network namespace of its own, with the addresses that `sh` sets up there.
+    Network { setup: &'static str },
+    /// A user namespace of its own, in which it is root.
+    User,
+}
+
+pub(crate) struct Caller {
+    process: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Caller {
+    pub(crate) fn start(cgroup: &Path, namespace: &Namespace) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""])
+            .arg(cgroup);
+        match namespace {
+            Namespace::Own => {}
+            Namespace::Network { setup } => {
+                let inside = format!("{setup} && exec \"$@\"");
+                command.args(["unshare", "--net", "sh", "-e", "-c", &inside, "sh"]);
+            }
+            Namespace::User => {
+                command.args(["unshare", "--user", "--map-root-user"]);
+            }
+        }
+        command.args(["python3", "-c", include_str!("caller.py")]);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("start sh");
+        let commands = process.stdin.take().expect("stdin is piped");
+        let answers = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        let mut caller = Self {
+            process,
+            commands,
+            answers,
+        };
+        assert_eq!(
+            caller.answer(),
+            "ready",
+            "the caller does not start; see its error output"
+        );
+        caller
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid(self.process.id())
+    }
+
+    /// Sends a command and returns its answer: a value, `ok`, or the name of the error.
+    pub(crate) fn ask(&mut self, command: &str) -> String {
+        writeln!(self.commands, "{command}").expect("the caller reads commands");
+        self.answer()
+    }
+
+    /// Returns the next answer; the caller's own alarm bounds the wait.
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.answers
+            .read_line(&mut line)
+            .expect("the caller answers in UTF-8");
+        line.trim_end().to_owned()
+    }
+
+    /// Stops what `start-connecting` began and returns the number of attempts.
+    pub(crate) fn attempts_that_all_failed(&mut self) -> u64 {
+        let answer = self.ask("stop-connecting");
+        let (successes, attempts) = answer.split_once(" of ").expect("two numbers");
+        assert_eq!(successes, "0", "connections reached the endpoint: {answer}");
+        attempts.parse().expect("a number")
+    }
+
+    /// Opens a socket and connects it.
+    pub(crate) fn connect(&mut self, kind: &str, destination: &str) -> String {
+        assert_eq!(self.ask(&format!("open {kind}")), "ok");
+        self.ask(&format!("connect {destination}"))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already, which is what is wanted.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
