@@ -124,14 +124,22 @@ fn refuse_nominated_headers(headers: &HeaderMap) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Drops what may not travel on: reserved and hop-by-hop headers.
+/// Drops what may not travel on in a request: reserved and hop-by-hop headers.
 pub fn strip(headers: &mut HeaderMap) {
-    let dropped: Vec<_> = headers
+    strip_hop_by_hop(headers);
+    let reserved: Vec<_> = headers
         .keys()
-        .filter(|name| is_hop_by_hop(name) || is_reserved(name))
+        .filter(|name| is_reserved(name))
         .cloned()
         .collect();
-    for name in dropped {
+    for name in reserved {
+        headers.remove(name);
+    }
+}
+
+/// Drops what is meant for the next hop alone.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }

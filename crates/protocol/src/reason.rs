@@ -81,7 +81,7 @@ reasons! {
     // Two parsers could read the request differently: refused in Enforce.
     /// The path holds an encoded or backward path separator.
     EncodedSeparator = "encoded_separator", 400;
-    /// The path holds a dot segment.
+    /// The path holds a dot segment, or a segment that ends in a dot.
     DotSegment = "dot_segment", 400;
     /// The path or query is percent-encoded twice.
     DoubleEncoding = "double_encoding", 400;

@@ -2,7 +2,7 @@
 //!
 //! [`Request::read`] is the only way to one. Malformed requests never become one.
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointKind};
 use crate::head::{Framing, RequestHead};
 use crate::header;
 use crate::reason::Reason;
@@ -53,6 +53,7 @@ pub enum Meaning {
 #[derive(Clone, Debug)]
 pub struct Request {
     head: RequestHead,
+    endpoint: EndpointKind,
     meaning: Meaning,
     upload: Option<Upload>,
 }
@@ -73,6 +74,7 @@ impl Request {
         };
         Ok(Self {
             head,
+            endpoint: endpoint.kind,
             meaning,
             upload,
         })
@@ -88,6 +90,12 @@ impl Request {
     #[must_use]
     pub fn into_head(self) -> RequestHead {
         self.head
+    }
+
+    /// Returns the kind of the endpoint that the request was read for.
+    #[must_use]
+    pub const fn endpoint(&self) -> EndpointKind {
+        self.endpoint
     }
 
     /// Returns what the request means.

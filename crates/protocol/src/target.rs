@@ -75,7 +75,8 @@ pub fn canonical_path(raw: &str) -> Result<(String, bool), Reason> {
         path.push('/');
         let start = path.len();
         decode_segment(segment, &mut path)?;
-        if matches!(path.get(start..), Some("." | "..")) {
+        // `.` and `..`, and names that some file systems read without their last dot.
+        if path.len() > start && path.ends_with('.') {
             return Err(Reason::DotSegment);
         }
     }
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn names_with_dots_are_plain_names() {
         assert_eq!(path("/a/..token"), "/a/..token");
-        assert_eq!(path("/a/token."), "/a/token.");
+        assert_eq!(path("/a/to.ken"), "/a/to.ken");
     }
 
     #[test]
@@ -222,6 +223,8 @@ mod tests {
             ("/a%2Fb", Reason::EncodedSeparator),
             ("/a%5Cb", Reason::EncodedSeparator),
             ("/a\\b", Reason::EncodedSeparator),
+            ("/a/token.", Reason::DotSegment),
+            ("/a/token%2e/b", Reason::DotSegment),
             ("/a/./b", Reason::DotSegment),
             ("/a/../b", Reason::DotSegment),
             ("/a/%2e%2E/b", Reason::DotSegment),

@@ -1,0 +1,152 @@
+//! The hash that names a profile's content: what changes the rules changes the hash.
+//!
+//! A host may change a profile and keep its id, so ids are not compared.
+
+use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem};
+use sha2::{Digest as _, Sha256};
+
+/// Returns the SHA-256 of a profile's content in 64 lower-case hexadecimal digits.
+///
+/// Two items have one hash exactly when they hold the same fields and lists; the order
+/// of query parameters, an object's members, makes no difference.
+#[must_use]
+pub fn content_hash(item: &AuthorizationItem) -> String {
+    let mut content = Content(Sha256::new());
+    content.text(&item.default_access);
+    content.text(&item.mode);
+    content.text(&item.id);
+    content.option(item.rules.as_ref(), Content::rules);
+    hex::encode(content.0.finalize())
+}
+
+/// Feeds a document to the hash: every text after its length, every list after its
+/// count, so that no two documents feed the same bytes.
+struct Content(Sha256);
+
+impl Content {
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.0.update(text);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.0
+            .update(u64::try_from(count).unwrap_or(u64::MAX).to_be_bytes());
+    }
+
+    fn option<T>(&mut self, value: Option<T>, feed: impl FnOnce(&mut Self, T)) {
+        self.0.update([u8::from(value.is_some())]);
+        if let Some(value) = value {
+            feed(self, value);
+        }
+    }
+
+    fn list<T>(&mut self, list: Option<&Vec<T>>, feed: impl Fn(&mut Self, &T)) {
+        self.option(list, |content, list| {
+            content.count(list.len());
+            list.iter().for_each(|entry| feed(content, entry));
+        });
+    }
+
+    fn rules(&mut self, rules: &AccessControlRules) {
+        self.list(rules.privileges.as_ref(), |content, privilege| {
+            content.text(&privilege.name);
+            content.text(&privilege.path);
+            let mut parameters = privilege
+                .query_parameters
+                .clone()
+                .map(|parameters| parameters.0);
+            if let Some(parameters) = &mut parameters {
+                parameters.sort_unstable();
+            }
+            content.list(parameters.as_ref(), |content, (name, value)| {
+                content.text(name);
+                content.text(value);
+            });
+        });
+        self.list(rules.roles.as_ref(), |content, role| {
+            content.text(&role.name);
+            content.list(Some(&role.privileges), |content, name| content.text(name));
+        });
+        self.list(rules.identities.as_ref(), |content, identity| {
+            content.text(&identity.name);
+            for selector in [
+                &identity.user_name,
+                &identity.group_name,
+                &identity.exe_path,
+                &identity.process_name,
+            ] {
+                content.option(selector.as_deref(), Self::text);
+            }
+        });
+        self.list(rules.role_assignments.as_ref(), |content, assignment| {
+            content.text(&assignment.role);
+            content.list(Some(&assignment.identities), |content, name| {
+                content.text(name)
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_protocol::authorization::{Privilege, QueryParameters};
+
+    use super::*;
+
+    fn item(parameters: &[(&str, &str)]) -> AuthorizationItem {
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let privilege = Privilege {
+            name: "p".to_owned(),
+            path: "/m".to_owned(),
+            query_parameters: Some(QueryParameters(parameters.collect())),
+        };
+        AuthorizationItem {
+            default_access: "Deny".to_owned(),
+            mode: "Enforce".to_owned(),
+            id: "1".to_owned(),
+            rules: Some(AccessControlRules {
+                privileges: Some(vec![privilege]),
+                ..Default::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn order_of_parameters_does_not_change_the_hash() {
+        let hash = content_hash(&item(&[("a", "1"), ("b", "2")]));
+        assert_eq!(hash, content_hash(&item(&[("b", "2"), ("a", "1")])));
+        assert_eq!(hash.len(), 64);
+    }
+
+    #[test]
+    fn any_change_of_content_changes_the_hash() {
+        let base = item(&[("a", "1")]);
+        let mut variants = vec![
+            base.clone(),
+            item(&[("a", "2")]),
+            item(&[("a1", "")]),
+            item(&[]),
+        ];
+        variants.push(AuthorizationItem {
+            id: "2".to_owned(),
+            ..base.clone()
+        });
+        variants.push(AuthorizationItem {
+            mode: "Audit".to_owned(),
+            ..base.clone()
+        });
+        variants.push(AuthorizationItem {
+            rules: None,
+            ..base.clone()
+        });
+        variants.push(AuthorizationItem {
+            rules: Some(AccessControlRules::default()),
+            ..base
+        });
+        let hashes: std::collections::HashSet<_> = variants.iter().map(content_hash).collect();
+        assert_eq!(hashes.len(), variants.len());
+    }
+}

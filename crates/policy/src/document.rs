@@ -1,0 +1,154 @@
+//! What can be wrong with a profile document, and where.
+//!
+//! A document with any problem is refused whole, so that the last good rules stay in
+//! force: half a profile protects something else than its author meant.
+
+use std::fmt;
+
+use latchkey_protocol::Reason;
+use latchkey_protocol::mode::ModeError;
+
+/// One thing wrong with a profile, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileProblem {
+    /// A JSON pointer (RFC 6901) from the item to the offending value.
+    pub pointer: String,
+    /// What is wrong, and what to do about it.
+    pub kind: ProblemKind,
+}
+
+impl fmt::Display for ProfileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.pointer, self.kind)
+    }
+}
+
+/// What can be wrong at one place of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProblemKind {
+    /// The executable's path can be read in two ways.
+    #[error("`{0}` holds a `.` or `..` segment: write the path without it, as the kernel shows it")]
+    DottedExecutable(String),
+    /// A name is taken.
+    #[error("the name `{name}` is already taken by entry {first} of this list: names are unique")]
+    DuplicateName {
+        /// The name.
+        name: String,
+        /// The index of the entry that has it.
+        first: usize,
+    },
+    /// Two parameters have one name after decoding and folding of letter case.
+    #[error(
+        "the parameter `{0}` is constrained twice: letter case and percent-encoding make no difference"
+    )]
+    DuplicateParameter(String),
+    /// An entry of a named list has no name.
+    #[error("the name is blank: give the entry a name that others can refer to")]
+    BlankName,
+    /// A selector is given but selects nothing.
+    #[error("the selector is blank: leave it out, or name what it selects")]
+    BlankSelector,
+    /// Some but not all of the four lists are there.
+    #[error("the list is missing: rules have all four lists (an empty one counts) or none")]
+    MissingList,
+    /// A constraint names no parameter.
+    #[error("the parameter has no name: name the query parameter that is constrained")]
+    NamelessParameter,
+    /// An identity would match everybody.
+    #[error("the identity selects nobody: give it userName, groupName, exePath or processName")]
+    NoSelector,
+    /// The path ends in a query.
+    #[error("the path `{0}` holds a question mark: put the query into queryParameters")]
+    QueryInPath(String),
+    /// The executable's path names no file.
+    #[error("`{0}` is not the absolute path of a file: start it with a slash and name the file")]
+    RelativeExecutable(String),
+    /// The path does not start with a slash.
+    #[error("the path `{0}` does not start with a slash")]
+    RelativePath(String),
+    /// The default access is neither of the two words.
+    #[error("`{0}` is not a default access: use Allow or Deny")]
+    UnknownAccess(String),
+    /// An assignment refers to an identity that is not there.
+    #[error("there is no identity `{0}`: names are compared exactly")]
+    UnknownIdentity(String),
+    /// The mode is none of the three words.
+    #[error(transparent)]
+    UnknownMode(ModeError),
+    /// A role refers to a privilege that is not there.
+    #[error("there is no privilege `{0}`: names are compared exactly")]
+    UnknownPrivilege(String),
+    /// An assignment refers to a role that is not there.
+    #[error("there is no role `{0}`: names are compared exactly")]
+    UnknownRole(String),
+    /// The path has no canonical form, so no request that is served could match it.
+    #[error("the path `{path}` could never match: {}", title(.reason))]
+    UnreadablePath {
+        /// The path.
+        path: String,
+        /// Why a request with this path is ambiguous.
+        reason: Reason,
+    },
+    /// The text has no canonical form, so no request that is served could match it.
+    #[error("`{text}` could never match: {}", title(.reason))]
+    UnreadableText {
+        /// The name or value.
+        text: String,
+        /// Why a request with this text is ambiguous.
+        reason: Reason,
+    },
+}
+
+/// The sentence of a reason as part of a message.
+fn title(reason: &Reason) -> String {
+    reason.title().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The profile is refused, with everything that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidProfile(pub(crate) Vec<ProfileProblem>);
+
+impl InvalidProfile {
+    /// Returns the problems in the order of the document; there is at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[ProfileProblem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InvalidProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the access control profile is invalid")?;
+        for (index, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{problem}", if index == 0 { ": at " } else { "; at " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_listed_in_one_line_with_their_places() {
+        let invalid = InvalidProfile(vec![
+            ProfileProblem {
+                pointer: "/mode".to_owned(),
+                kind: ProblemKind::UnknownAccess("x".to_owned()),
+            },
+            ProfileProblem {
+                pointer: "/rules/privileges/0/path".to_owned(),
+                kind: ProblemKind::UnreadablePath {
+                    path: "/a%2fb".to_owned(),
+                    reason: Reason::EncodedSeparator,
+                },
+            },
+        ]);
+        assert_eq!(
+            invalid.to_string(),
+            "the access control profile is invalid: at `/mode`: `x` is not a default access: use Allow or Deny; \
+             at `/rules/privileges/0/path`: the path `/a%2fb` could never match: the path holds an encoded or backward path separator"
+        );
+    }
+}

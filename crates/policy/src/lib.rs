@@ -1,0 +1,23 @@
+//! Access control profiles: which documents are valid, what they mean, and the one decision about a request.
+//!
+//! [`RuleSet::compile`] turns a profile as it travels into rules, or names everything
+//! that is wrong with it; there is no half-valid profile. [`decide()`] is the only source
+//! of a [`Permit`], and nothing may be forwarded without one.
+//!
+//! Knows no runtime, file, clock or environment: the agent, the host and the tests call
+//! the very same functions.
+
+#![forbid(unsafe_code)]
+
+pub mod content;
+pub mod decide;
+pub mod document;
+pub mod endpoint;
+pub mod rules;
+mod validate;
+
+pub use content::content_hash;
+pub use decide::{Basis, Decision, Permit, Refusal, Signing, decide};
+pub use document::{InvalidProfile, ProblemKind, ProfileProblem};
+pub use endpoint::{EndpointPolicy, KeyState};
+pub use rules::{Access, Rule, RuleSet};

@@ -1,0 +1,279 @@
+//! Every problem that a document can have, found at its place.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::rules::RuleSet;
+
+fn item(document: &Value) -> AuthorizationItem {
+    serde_json::from_value(document.clone()).unwrap()
+}
+
+fn problems(document: &Value) -> Vec<String> {
+    match RuleSet::compile(&item(document)) {
+        Ok(_) => Vec::new(),
+        Err(invalid) => invalid
+            .problems()
+            .iter()
+            .map(|problem| {
+                let debug = format!("{:?}", problem.kind);
+                let kind = debug.split(['(', ' ']).next().unwrap();
+                format!("{} {kind}", problem.pointer)
+            })
+            .collect(),
+    }
+}
+
+fn valid() -> Value {
+    json!({
+        "defaultAccess": "Deny", "mode": "Enforce", "id": "x",
+        "rules": {
+            "privileges": [{"name": "p", "path": "/m", "queryParameters": {"a": "1"}}],
+            "roles": [{"name": "r", "privileges": ["p"]}],
+            "identities": [{"name": "i", "userName": "alice"}],
+            "roleAssignments": [{"role": "r", "identities": ["i"]}]
+        }
+    })
+}
+
+/// The problems of the valid document with one value replaced.
+fn with(pointer: &str, value: Value) -> Vec<String> {
+    let mut document = valid();
+    *document.pointer_mut(pointer).unwrap() = value;
+    problems(&document)
+}
+
+#[test]
+fn words_are_read_in_any_letter_case_without_trimming() {
+    for (access, mode) in [
+        ("Allow", "Audit"),
+        ("deny", "ENFORCE"),
+        ("aLLOW", "disabled"),
+    ] {
+        let mut document = valid();
+        document["defaultAccess"] = json!(access);
+        document["mode"] = json!(mode);
+        assert!(problems(&document).is_empty(), "{access} {mode}");
+    }
+    for text in ["", "permit", " allow", "deny "] {
+        assert_eq!(
+            with("/defaultAccess", json!(text)),
+            ["/defaultAccess UnknownAccess"]
+        );
+    }
+    for text in ["", "enabled", " Enforce"] {
+        assert_eq!(with("/mode", json!(text)), ["/mode UnknownMode"]);
+    }
+}
+
+#[test]
+fn rules_have_all_four_lists_or_none() {
+    for lists in [
+        json!({}),
+        json!(null),
+        json!({"privileges": null, "roles": null}),
+    ] {
+        assert!(with("/rules", lists).is_empty());
+    }
+    let empty = json!({"privileges": [], "roles": [], "identities": [], "roleAssignments": []});
+    assert!(with("/rules", empty).is_empty());
+    assert_eq!(
+        with("/rules", json!({"privileges": [], "roles": []})),
+        [
+            "/rules/identities MissingList",
+            "/rules/roleAssignments MissingList"
+        ]
+    );
+    for list in ["privileges", "roles", "identities", "roleAssignments"] {
+        assert_eq!(
+            with(&format!("/rules/{list}"), json!(null)),
+            [format!("/rules/{list} MissingList")]
+        );
+    }
+}
+
+#[test]
+fn names_are_unique_in_their_list_and_not_blank() {
+    let privilege = json!({"name": "p", "path": "/m"});
+    assert_eq!(
+        with("/rules/privileges", json!([privilege, privilege])),
+        ["/rules/privileges/1/name DuplicateName"]
+    );
+    let role = json!({"name": "r", "privileges": []});
+    assert_eq!(
+        with("/rules/roles", json!([role, role, role])),
+        [
+            "/rules/roles/1/name DuplicateName",
+            "/rules/roles/2/name DuplicateName"
+        ]
+    );
+    let identity = json!({"name": "i", "userName": "bob"});
+    assert_eq!(
+        with("/rules/identities", json!([identity, identity])),
+        ["/rules/identities/1/name DuplicateName"]
+    );
+    assert!(
+        with(
+            "/rules/identities",
+            json!([identity, {"name": "I", "userName": "bob"}])
+        )
+        .is_empty()
+    );
+    let blank = json!([identity, {"name": " ", "userName": "bob"}]);
+    assert_eq!(
+        with("/rules/identities", blank),
+        ["/rules/identities/1/name BlankName"]
+    );
+}
+
+#[test]
+fn references_lead_somewhere() {
+    assert_eq!(
+        with("/rules/roles/0/privileges", json!(["p", "P"])),
+        ["/rules/roles/0/privileges/1 UnknownPrivilege"]
+    );
+    assert_eq!(
+        with("/rules/roleAssignments/0/role", json!("R")),
+        ["/rules/roleAssignments/0/role UnknownRole"]
+    );
+    assert_eq!(
+        with("/rules/roleAssignments/0/identities", json!(["ghost", "i"])),
+        ["/rules/roleAssignments/0/identities/0 UnknownIdentity"]
+    );
+}
+
+#[test]
+fn empty_references_grant_nothing_and_are_valid() {
+    assert!(with("/rules/roles/0/privileges", json!([])).is_empty());
+    assert!(with("/rules/roleAssignments/0/identities", json!([])).is_empty());
+    assert!(with("/rules/roleAssignments", json!([])).is_empty());
+}
+
+#[test]
+fn paths_can_match_a_canonical_request() {
+    for path in ["/", "//", "/m/", "/M%41/b", "/m/..name"] {
+        assert!(
+            with("/rules/privileges/0/path", json!(path)).is_empty(),
+            "{path}"
+        );
+    }
+    for (path, kind) in [
+        ("", "RelativePath"),
+        ("m", "RelativePath"),
+        ("*", "RelativePath"),
+        ("/m?a=1", "QueryInPath"),
+        ("/m%3Fa", "UnreadablePath"),
+        ("/m%2Fn", "UnreadablePath"),
+        ("/m/../n", "UnreadablePath"),
+        ("/métadata", "UnreadablePath"),
+        ("/m;x", "UnreadablePath"),
+        ("/m%", "UnreadablePath"),
+    ] {
+        let found = with("/rules/privileges/0/path", json!(path));
+        assert_eq!(
+            found,
+            [format!("/rules/privileges/0/path {kind}")],
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn constraints_can_match_a_canonical_request() {
+    let parameters = "/rules/privileges/0/queryParameters";
+    for valid in [
+        json!({}),
+        json!(null),
+        json!({"a": "", "b": "x y", "é": "a=b+c"}),
+    ] {
+        assert!(with(parameters, valid.clone()).is_empty(), "{valid}");
+    }
+    assert_eq!(
+        with(parameters, json!({"": "1"})),
+        [format!("{parameters}/ NamelessParameter")]
+    );
+    assert_eq!(
+        with(parameters, json!({"a/~": "%"})),
+        [format!("{parameters}/a~1~0 UnreadableText")]
+    );
+    assert_eq!(
+        with(parameters, json!({"a;b": "1"})),
+        [format!("{parameters}/a;b UnreadableText")]
+    );
+    assert_eq!(
+        with(parameters, json!({"a": "%252D"})),
+        [format!("{parameters}/a UnreadableText")]
+    );
+    assert_eq!(
+        with(parameters, json!({"a": "1", "%41": "2"})),
+        [format!("{parameters}/%41 DuplicateParameter")]
+    );
+}
+
+#[test]
+fn identities_select_somebody() {
+    let identity = "/rules/identities/0";
+    assert_eq!(
+        with(identity, json!({"name": "i"})),
+        [format!("{identity} NoSelector")]
+    );
+    for selector in ["userName", "groupName", "exePath", "processName"] {
+        let blank = json!({"name": "i", selector: " "});
+        assert_eq!(
+            with(identity, blank),
+            [format!("{identity}/{selector} BlankSelector")]
+        );
+        let second_is_blank = json!({"name": "i", "userName": "alice", selector: ""});
+        assert_eq!(
+            with(identity, second_is_blank),
+            [format!("{identity}/{selector} BlankSelector")]
+        );
+    }
+}
+
+#[test]
+fn executables_are_named_by_one_absolute_path() {
+    let executable =
+        |path: &str| with("/rules/identities/0", json!({"name": "i", "exePath": path}));
+    for path in ["/usr/bin/curl", "//usr/bin//curl/", "/opt/..app"] {
+        assert!(executable(path).is_empty(), "{path}");
+    }
+    for (path, kind) in [
+        ("curl", "RelativeExecutable"),
+        ("./curl", "RelativeExecutable"),
+        ("/", "RelativeExecutable"),
+        ("/usr/bin/../bin/curl", "DottedExecutable"),
+        ("/usr/./bin/curl", "DottedExecutable"),
+    ] {
+        assert_eq!(
+            executable(path),
+            [format!("/rules/identities/0/exePath {kind}")],
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_reported_in_the_order_of_the_document() {
+    let document = json!({
+        "defaultAccess": "maybe", "mode": "on", "id": "",
+        "rules": {
+            "privileges": [{"name": "p", "path": "m"}, {"name": "q", "path": "/n"}],
+            "roles": [{"name": "r", "privileges": ["p", "ghost"]}],
+            "identities": [{"name": "i"}],
+            "roleAssignments": [{"role": "none", "identities": ["nobody"]}]
+        }
+    });
+    assert_eq!(
+        problems(&document),
+        [
+            "/defaultAccess UnknownAccess",
+            "/mode UnknownMode",
+            "/rules/privileges/0/path RelativePath",
+            "/rules/roles/0/privileges/1 UnknownPrivilege",
+            "/rules/identities/0 NoSelector",
+            "/rules/roleAssignments/0/role UnknownRole",
+            "/rules/roleAssignments/0/identities/0 UnknownIdentity",
+        ]
+    );
+}

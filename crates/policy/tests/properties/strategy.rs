@@ -1,0 +1,186 @@
+//! Small random profiles, requests and callers, drawn from few values so that they meet.
+
+use latchkey_policy::KeyState;
+use latchkey_protocol::authorization::{
+    AccessControlRules, AuthorizationItem, Identity, Privilege, QueryParameters, Role,
+    RoleAssignment,
+};
+use latchkey_protocol::{Attributes, Caller, Elevation, Endpoint, EndpointTable, Mode, Reason};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+const PATHS: [&str; 12] = [
+    "/", "/a", "/a/", "/A/%42", "/a/b/", "/a//b/c", "/ab", "/b", "/b/c", "//a", "/a.b", "/c/",
+];
+const NAMES: [&str; 3] = ["x", "Y", "%7a"];
+const VALUES: [&str; 4] = ["", "1", "Two", "%74wo"];
+const AMBIGUOUS_PATHS: [&str; 6] = ["/a/../b", "/a%2fb", "/a;x", "/%61%00", "/a%252fb", "/a/./b"];
+
+fn parameters() -> impl Strategy<Value = Vec<(String, String)>> {
+    (
+        subsequence(&NAMES[..], 0..=3),
+        prop::collection::vec(select(&VALUES[..]), 3),
+    )
+        .prop_map(|(names, values)| {
+            let pairs = names.into_iter().zip(values);
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        })
+}
+
+fn rule_names(prefix: &'static str, count: usize) -> impl Strategy<Value = Vec<String>> {
+    let all: Vec<_> = (0..count).map(|at| format!("{prefix}{at}")).collect();
+    subsequence(all, 0..=count)
+}
+
+fn some_of(values: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
+    prop::option::of(select(values).prop_map(str::to_owned))
+}
+
+const USERS: &[&str] = &["alice", "bob", "root"];
+const GROUPS: &[&str] = &["dev", "ops"];
+const EXECUTABLES: &[&str] = &["/bin/curl", "/bin/python3", "/opt/curl"];
+const PROCESSES: &[&str] = &["curl", "python3"];
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let selectors = (
+        some_of(USERS),
+        some_of(GROUPS),
+        some_of(EXECUTABLES),
+        some_of(PROCESSES),
+    );
+    selectors
+        .prop_map(|(user_name, group_name, exe_path, process_name)| Identity {
+            name: String::new(),
+            user_name,
+            group_name,
+            exe_path,
+            process_name,
+        })
+        .prop_filter("an identity selects somebody", |i| {
+            *i != Identity::default()
+        })
+}
+
+const PRIVILEGES: usize = 5;
+const ROLES: usize = 3;
+const IDENTITIES: usize = 4;
+
+fn rules() -> impl Strategy<Value = AccessControlRules> {
+    (
+        prop::collection::vec(
+            (select(&PATHS[..]), prop::option::of(parameters())),
+            PRIVILEGES,
+        ),
+        prop::collection::vec(rule_names("p", PRIVILEGES), ROLES),
+        prop::collection::vec(identity(), IDENTITIES),
+        prop::collection::vec((0..ROLES, rule_names("i", IDENTITIES)), 0..4),
+    )
+        .prop_map(
+            |(privileges, roles, identities, assignments)| AccessControlRules {
+                privileges: Some(numbered(privileges, |at, (path, parameters)| Privilege {
+                    name: format!("p{at}"),
+                    path: path.to_owned(),
+                    query_parameters: parameters.map(QueryParameters),
+                })),
+                roles: Some(numbered(roles, |at, privileges| Role {
+                    name: format!("r{at}"),
+                    privileges,
+                })),
+                identities: Some(numbered(identities, |at, i| Identity {
+                    name: format!("i{at}"),
+                    ..i
+                })),
+                role_assignments: Some(numbered(assignments, |_, (role, identities)| {
+                    RoleAssignment {
+                        role: format!("r{role}"),
+                        identities,
+                    }
+                })),
+            },
+        )
+}
+
+fn numbered<T, U>(entries: Vec<T>, name: impl Fn(usize, T) -> U) -> Vec<U> {
+    entries
+        .into_iter()
+        .enumerate()
+        .map(|(at, entry)| name(at, entry))
+        .collect()
+}
+
+pub(crate) fn item() -> impl Strategy<Value = AuthorizationItem> {
+    let access = select(&["Allow", "Deny"][..]);
+    let mode = select(&["Disabled", "Audit", "Enforce"][..]);
+    (access, mode, prop::option::weighted(0.9, rules())).prop_map(|(access, mode, rules)| {
+        let (default_access, mode) = (access.to_owned(), mode.to_owned());
+        AuthorizationItem {
+            default_access,
+            mode,
+            id: "random".to_owned(),
+            rules,
+        }
+    })
+}
+
+pub(crate) fn target() -> impl Strategy<Value = String> {
+    let query = parameters().prop_map(|pairs| {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        pairs.join("&")
+    });
+    let path = prop_oneof![4 => select(&PATHS[..]), 1 => select(&AMBIGUOUS_PATHS[..])];
+    (path, query).prop_map(|(path, query)| format!("{path}?{query}"))
+}
+
+pub(crate) fn attributes() -> impl Strategy<Value = Attributes> {
+    let groups = subsequence(GROUPS, 0..=2);
+    (some_of(USERS), groups, some_of(EXECUTABLES)).prop_map(|(user_name, groups, executable)| {
+        let group_names = groups.into_iter().map(str::to_owned).collect();
+        Attributes {
+            user_name,
+            group_names,
+            executable,
+        }
+    })
+}
+
+pub(crate) fn caller() -> impl Strategy<Value = Caller> {
+    let attributes =
+        prop_oneof![4 => attributes().prop_map(Ok), 1 => Just(Err(Reason::CallerGone))];
+    let elevation = select(&[Elevation::Root, Elevation::Unprivileged][..]);
+    (elevation, attributes).prop_map(|(elevation, attributes)| Caller {
+        elevation,
+        attributes,
+    })
+}
+
+pub(crate) fn endpoint() -> impl Strategy<Value = Endpoint> {
+    select(EndpointTable::azure(Mode::Enforce).as_slice().to_vec())
+}
+
+pub(crate) fn key() -> impl Strategy<Value = KeyState> {
+    select(&[KeyState::Held, KeyState::Missing, KeyState::NotUsed][..])
+}
+
+/// Changes letter case and encodes letters, which changes no meaning.
+pub(crate) fn respell(target: &str, spelling: &[u8]) -> String {
+    let mut choices = spelling.iter().cycle();
+    let mut escape = 0;
+    let mut respelled = String::new();
+    for letter in target.chars() {
+        escape = if letter == '%' { 3_usize } else { escape };
+        let is_free = escape == 0 && letter.is_ascii_alphanumeric();
+        escape = escape.saturating_sub(1);
+        match choices.next() {
+            Some(1) => respelled.push(letter.to_ascii_uppercase()),
+            Some(2) if is_free => respelled.push_str(&format!("%{:02X}", u32::from(letter))),
+            Some(3) if letter == '/' && !target.contains("//") => respelled.push_str("//"),
+            _ => respelled.push(letter),
+        }
+    }
+    respelled
+}
