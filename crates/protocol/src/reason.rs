@@ -73,7 +73,7 @@ reasons! {
     ExpectationFailed = "expectation_failed", 417;
     /// The body exceeds the size limit.
     BodyTooLarge = "body_too_large", 413;
-    /// The chunked body is not well-formed, or ended early.
+    /// The body is not well-formed, or ended early.
     MalformedBody = "malformed_body", 400;
     /// The request did not arrive in time.
     RequestTimeout = "request_timeout", 408;

@@ -35,7 +35,7 @@ pub struct Observation {
     pub reason: Option<Reason>,
     /// Whether the request was answered, not refused.
     pub accepted: bool,
-    /// The status of the answer.
+    /// The status of the answer; 0 when the client left before one.
     pub status: u16,
 }
 

@@ -1,0 +1,104 @@
+//! Answers as the metadata services themselves do, from one set of facts for each machine.
+//!
+//! Nothing here decides about signatures: requests arrive when the gateway lets them. A
+//! path that a service does not have is not found, and nothing is made up for it.
+
+mod imds;
+pub mod inbox;
+mod instance;
+mod query;
+pub mod token;
+mod upload;
+mod wireserver;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use latchkey_protocol::{EndpointKind, Request, RequestHead};
+
+use crate::answer::Answer;
+use crate::machine::Machine;
+use inbox::{Inbox, Posted};
+use token::TokenIssuer;
+pub(crate) use upload::Upload;
+
+/// The emulated services.
+#[derive(Debug)]
+pub struct Emulator {
+    issuer: Arc<TokenIssuer>,
+    inbox: Inbox,
+    wire_server: String,
+}
+
+impl Emulator {
+    /// Makes services whose tokens come from `issuer` and whose documents name `wire_server`
+    /// (host and port) as the place of the others.
+    #[must_use]
+    pub fn new(issuer: Arc<TokenIssuer>, wire_server: String) -> Self {
+        Self {
+            issuer,
+            inbox: Inbox::default(),
+            wire_server,
+        }
+    }
+
+    /// Returns the issuer of tokens.
+    #[must_use]
+    pub const fn issuer(&self) -> &Arc<TokenIssuer> {
+        &self.issuer
+    }
+
+    /// Returns what guests posted.
+    #[must_use]
+    pub const fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Answers a machine's request to a service of this kind.
+    pub(crate) fn answer(
+        &self,
+        machine: &Machine,
+        kind: EndpointKind,
+        head: &RequestHead,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Answer {
+        match kind {
+            EndpointKind::Imds => imds::answer(machine, head, &self.issuer, now),
+            EndpointKind::WireServer | EndpointKind::HostGa => {
+                let (answer, is_taken) = match kind {
+                    EndpointKind::HostGa => wireserver::answer_plugin(head),
+                    _ => wireserver::answer(machine, head, &self.wire_server),
+                };
+                if is_taken {
+                    self.inbox.put(Posted::new(
+                        machine,
+                        kind,
+                        head,
+                        body,
+                        body.len() as u64,
+                        now,
+                    ));
+                }
+                answer
+            }
+        }
+    }
+
+    /// Begins to take an upload of a machine.
+    pub(crate) fn upload<'a>(
+        &'a self,
+        machine: &'a Machine,
+        kind: EndpointKind,
+        request: &'a Request,
+        now: Timestamp,
+    ) -> Upload<'a> {
+        Upload {
+            inbox: &self.inbox,
+            machine,
+            kind,
+            request,
+            now,
+        }
+    }
+}

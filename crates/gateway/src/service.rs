@@ -1,0 +1,430 @@
+//! The straight way of one request: whose it is, what it asks, whether it is signed, the answer, the observation.
+//!
+//! The machine comes from the packet's source and ingress interface alone. In Enforce a
+//! request without a valid signature is refused with a code and nothing more; a request
+//! that two parsers could read differently is refused too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
+use latchkey_protocol::header::HOST_DATE;
+use latchkey_protocol::request::Meaning;
+use latchkey_protocol::signature::Signable;
+use latchkey_protocol::{Claims, Elevation, Endpoint, Mode, Reason, Request, RequestHead};
+use latchkey_record::observation::SignatureFinding;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tracing::{debug, error};
+
+use crate::answer::Answer;
+use crate::channel::ChannelCall;
+use crate::clock::{Clock, http_date};
+use crate::counters::{CounterValues, Counters};
+use crate::emulator::Emulator;
+use crate::key_service::{KeyKnown, KeyService, KeyServiceError};
+use crate::machine::{Machine, MachineTable};
+use crate::observe::{ObservationSink, Witness};
+use crate::verify::Signature;
+
+/// Where a connection came in: facts of the kernel.
+#[derive(Clone, Debug)]
+pub struct Ingress {
+    /// The endpoint whose listener accepted it.
+    pub endpoint: Arc<Endpoint>,
+    /// The packet's source.
+    pub source: SocketAddr,
+    /// The interface that the listener is bound to, if it is.
+    pub interface: Option<Arc<str>>,
+}
+
+/// The gateway: machines, keys, services.
+pub struct Gateway {
+    machines: ArcSwap<MachineTable>,
+    keys: KeyService,
+    emulator: Emulator,
+    observations: ObservationSink,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    changes: watch::Sender<()>,
+    pub(crate) counters: Counters,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request gets no answer of a service.
+enum Failure {
+    /// It is refused.
+    Refused(Reason),
+    /// The client is gone.
+    Gone,
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Refused(reason) => Self::Refused(reason),
+            ReadError::Io(_) => Self::Gone,
+        }
+    }
+}
+
+impl Gateway {
+    /// Makes a gateway that knows no machine yet.
+    pub fn new(
+        keys: KeyService,
+        emulator: Emulator,
+        observations: ObservationSink,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            machines: ArcSwap::default(),
+            keys,
+            emulator,
+            observations,
+            clock,
+            limits,
+            changes: watch::Sender::new(()),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Replaces all machines; requests that are under way keep the machine they have.
+    pub fn set_machines(&self, table: MachineTable) {
+        self.machines.store(Arc::new(table));
+        self.changes.send_replace(());
+    }
+
+    /// Tells when the machines were replaced.
+    pub(crate) fn machine_changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Returns the machines.
+    #[must_use]
+    pub fn machines(&self) -> Arc<MachineTable> {
+        self.machines.load_full()
+    }
+
+    /// Returns the key service.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyService {
+        &self.keys
+    }
+
+    /// Returns the services behind the gateway.
+    #[must_use]
+    pub const fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn counters(&self) -> CounterValues {
+        self.counters.values(self.observations.lost())
+    }
+
+    /// Serves one connection until it ends, or until `drain` turns true between two requests.
+    pub async fn serve<S>(&self, stream: S, ingress: &Ingress, mut drain: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.counters.connections.increment();
+        let mut connection = Connection::new(stream, self.limits);
+        loop {
+            let next = tokio::select! {
+                biased;
+                _ = drain.wait_for(|draining| *draining) => return,
+                next = connection.next() => next,
+            };
+            let written = match next {
+                Ok(Some(head)) => self.exchange(&mut connection, ingress, head).await,
+                Ok(None) | Err(ReadError::Io(_)) => return,
+                Err(ReadError::Refused(reason)) => {
+                    self.refuse_unread(&mut connection, ingress, reason).await
+                }
+            };
+            match written {
+                Ok(Some(KeepAlive::Open)) => {}
+                Ok(Some(KeepAlive::Close)) => return connection.close().await,
+                Ok(None) => return,
+                Err(error) => {
+                    debug!(source = %ingress.source, %error, "client took no answer");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Turns a connection away before anything of it is read.
+    pub(crate) async fn turn_away<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.counters.connections_refused.increment();
+        let mut connection = Connection::new(stream, self.limits);
+        if connection
+            .respond(problem(Reason::Overloaded))
+            .await
+            .is_ok()
+        {
+            connection.close().await;
+        }
+    }
+
+    /// Counts a connection that is closed because there are too many.
+    pub(crate) fn close_unserved(&self) {
+        self.counters.connections_refused.increment();
+    }
+
+    /// Refuses what is no request.
+    async fn refuse_unread<S>(
+        &self,
+        connection: &mut Connection<S>,
+        ingress: &Ingress,
+        reason: Reason,
+    ) -> Result<Option<KeepAlive>, WriteError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.counters.requests.increment();
+        let mut witness = Witness::new(&self.observations, ingress, self.clock.now());
+        if let Some(machine) = self.identify(ingress) {
+            witness.saw_machine(&machine, machine.mode(ingress.endpoint.kind));
+        }
+        let answer = self.refusal(reason, &mut witness);
+        witness.answered(false, answer.status());
+        connection.respond(answer).await.map(Some)
+    }
+
+    /// Answers one request, and records it before the client can see the answer.
+    async fn exchange<S>(
+        &self,
+        connection: &mut Connection<S>,
+        ingress: &Ingress,
+        head: RequestHead,
+    ) -> Result<Option<KeepAlive>, WriteError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.counters.requests.increment();
+        let mut witness = Witness::new(&self.observations, ingress, self.clock.now());
+        witness.saw_head(&head);
+        let (answer, is_accepted) = match self.answer(connection, ingress, head, &mut witness).await
+        {
+            Ok(answer) => (self.dated(answer), true),
+            Err(Failure::Refused(reason)) => (self.refusal(reason, &mut witness), false),
+            Err(Failure::Gone) => return Ok(None),
+        };
+        witness.answered(is_accepted, answer.status());
+        connection.respond(answer).await.map(Some)
+    }
+
+    async fn answer<S>(
+        &self,
+        connection: &mut Connection<S>,
+        ingress: &Ingress,
+        head: RequestHead,
+        witness: &mut Witness<'_>,
+    ) -> Result<Answer, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let kind = ingress.endpoint.kind;
+        let machine = self.identify(ingress).ok_or(Reason::UnknownMachine)?;
+        let mode = machine.mode(kind);
+        witness.saw_machine(&machine, mode);
+        let request = Request::read(head, &ingress.endpoint)?;
+        if let Some(call) = ChannelCall::recognise(&request, kind) {
+            witness.found(SignatureFinding::Exempt, None);
+            let body = connection.read_body(request.max_body_bytes()).await?;
+            let answer = call
+                .answer(&self.keys, &machine, &request, &body, self.clock.now())
+                .await;
+            return answer.map_err(|error| blame(&machine, error).into());
+        }
+        if request.upload().is_some() {
+            witness.found(SignatureFinding::Exempt, None);
+            self.weigh(mode, ambiguity(&request), witness)?;
+            let upload = self
+                .emulator
+                .upload(&machine, kind, &request, self.clock.now());
+            return Ok(upload.receive(connection).await?);
+        }
+        let body = connection.read_body(request.max_body_bytes()).await?;
+        let objection = self
+            .judge(&machine, &ingress.endpoint, &request, &body, witness)
+            .await;
+        self.weigh(mode, objection, witness)?;
+        Ok(self
+            .emulator
+            .answer(&machine, kind, request.head(), &body, self.clock.now()))
+    }
+
+    fn identify(&self, ingress: &Ingress) -> Option<Arc<Machine>> {
+        self.machines
+            .load()
+            .identify(ingress.source.ip(), ingress.interface.as_deref())
+    }
+
+    /// Finds what Enforce has against a guest's request.
+    async fn judge(
+        &self,
+        machine: &Machine,
+        endpoint: &Endpoint,
+        request: &Request,
+        body: &[u8],
+        witness: &mut Witness<'_>,
+    ) -> Result<(), Reason> {
+        match self.verify(machine, request.head(), body).await {
+            Ok(claims) => {
+                witness.found(SignatureFinding::Valid, Some(claims));
+                ambiguity(request)?;
+                if endpoint.kind.is_root_only() && claims.elevation != Elevation::Root {
+                    return Err(Reason::RootRequired);
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                let finding = match reason {
+                    Reason::SignatureMissing => SignatureFinding::Absent,
+                    _ => SignatureFinding::Invalid,
+                };
+                witness.found(finding, None);
+                Err(reason)
+            }
+        }
+    }
+
+    async fn verify(
+        &self,
+        machine: &Machine,
+        head: &RequestHead,
+        body: &[u8],
+    ) -> Result<Claims, Reason> {
+        let signature = Signature::read(&head.headers)?.ok_or(Reason::SignatureMissing)?;
+        let key = self.keys.accepted(machine, signature.key()).await;
+        let key = key.map_err(|error| blame(machine, error))?;
+        let signable = Signable {
+            method: &head.method,
+            target: &head.target,
+            headers: &head.headers,
+            body,
+        };
+        let (key, known) = match &key {
+            Some(key) => (&key.issued().key, KeyKnown::Known),
+            None => (self.keys.decoy(), KeyKnown::No),
+        };
+        signature.verify(&signable, key, known, self.clock.now())
+    }
+
+    /// Applies the mode to an objection: Enforce refuses, Audit records, Disabled does not look.
+    fn weigh(
+        &self,
+        mode: Mode,
+        objection: Result<(), Reason>,
+        witness: &mut Witness<'_>,
+    ) -> Result<(), Failure> {
+        match (mode, objection) {
+            (_, Ok(())) | (Mode::Disabled, Err(_)) => Ok(()),
+            // The deployed rule of root-only services holds in Audit too.
+            (Mode::Enforce, Err(reason)) | (Mode::Audit, Err(reason @ Reason::RootRequired)) => {
+                Err(reason.into())
+            }
+            (Mode::Audit, Err(reason)) => {
+                self.counters.audit_findings.increment();
+                witness.blamed(reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn refusal(&self, reason: Reason, witness: &mut Witness<'_>) -> Answer {
+        self.counters.requests_refused.increment();
+        witness.blamed(reason);
+        match reason {
+            // Strangers are told nothing, not even the time.
+            Reason::UnknownMachine => problem(reason),
+            _ => self.dated(problem(reason)),
+        }
+    }
+
+    /// Adds the gateway's time, by which guests date their signatures.
+    fn dated(&self, mut answer: Answer) -> Answer {
+        if let Ok(date) = HeaderValue::try_from(http_date(self.clock.now())) {
+            answer.headers_mut().insert(HOST_DATE, date);
+        }
+        answer
+    }
+}
+
+fn ambiguity(request: &Request) -> Result<(), Reason> {
+    match request.meaning() {
+        Meaning::Canonical(_) => Ok(()),
+        Meaning::Ambiguous(reason) => Err(*reason),
+    }
+}
+
+/// Returns the reason that a client is told; what went wrong inside goes to the log.
+fn blame(machine: &Machine, error: KeyServiceError) -> Reason {
+    match error {
+        KeyServiceError::Refused(reason) => reason,
+        error => {
+            let error: &dyn std::error::Error = &error;
+            error!(machine = %machine.id, error, "key service failed, request refused");
+            Reason::InternalError
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::key_store::{KeyStore, KeyStoreError};
+    use crate::latch::MachineKey;
+    use crate::machine::MachineId;
+    use crate::observe::observation_queue;
+
+    struct NoKeys;
+
+    impl KeyStore for NoKeys {
+        fn load(&self, _: &MachineId) -> Result<Option<MachineKey>, KeyStoreError> {
+            Ok(None)
+        }
+
+        fn save(&self, _: &MachineId, _: &MachineKey) -> Result<(), KeyStoreError> {
+            Ok(())
+        }
+    }
+
+    /// A gateway without machines, whose observations nobody reads.
+    pub(crate) fn gateway() -> Arc<Gateway> {
+        let issuer = Arc::new(crate::emulator::token::tests::issuer());
+        let emulator = Emulator::new(issuer, "127.0.0.1:80".to_owned());
+        let (sink, _) = observation_queue(1);
+        let keys = KeyService::new(Arc::new(NoKeys)).unwrap();
+        Arc::new(Gateway::new(
+            keys,
+            emulator,
+            sink,
+            Arc::new(SystemClock),
+            Limits::default(),
+        ))
+    }
+}

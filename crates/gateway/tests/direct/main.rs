@@ -1,0 +1,13 @@
+//! The gateway driven in process, with raw bytes over in-memory streams.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod channel;
+mod enforcement;
+mod host;
+mod imds;
+mod wireserver;
