@@ -1,0 +1,197 @@
+//! The program as a whole: makes the parts, starts them, ends them in order.
+//!
+//! Any part that ends early ends the program with a reason; nothing runs on unwatched.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use latchkey_gateway::clock::SystemClock;
+use latchkey_gateway::emulator::Emulator;
+use latchkey_gateway::key_service::KeyServiceError;
+use latchkey_gateway::observe::observation_queue;
+use latchkey_gateway::server::{Server, ServerError};
+use latchkey_gateway::{Gateway, KeyService};
+use latchkey_protocol::{Endpoint, EndpointKind};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
+use tracing::info;
+
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::keystore::{OpenError, SqliteKeyStore};
+use crate::machines::InvalidMachines;
+use crate::machines::reload::MachineFollower;
+use crate::observations::ObservationWriter;
+use crate::signals::Signals;
+use crate::token_key::{self, TokenKeyError};
+
+/// Why the program ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The key database cannot be used.
+    #[error(transparent)]
+    KeyStore(#[from] OpenError),
+    /// The key service cannot start.
+    #[error(transparent)]
+    Keys(#[from] KeyServiceError),
+    /// The token issuer cannot start.
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+    /// There is no valid set of machines to start with.
+    #[error(transparent)]
+    Machines(#[from] InvalidMachines),
+    /// The observations file cannot be opened.
+    #[error("cannot open the observations file `{}`", path.display())]
+    Observations {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The admin interface cannot listen, or broke.
+    #[error("cannot serve the admin interface on {address}")]
+    Admin {
+        /// Its address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The listeners cannot be had.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// Signals cannot be received.
+    #[error("cannot receive signals")]
+    Signals(#[source] io::Error),
+    /// A part of the program ended by itself.
+    #[error("a part of the program ended by itself")]
+    Part(#[source] JoinError),
+    /// A second interrupt came while requests were finishing.
+    #[error("interrupted before all requests had finished")]
+    Interrupted,
+}
+
+/// Runs the program until it is told to end.
+///
+/// # Errors
+/// When a part cannot start, or ends by itself.
+pub async fn run(config: Config) -> Result<(), AppError> {
+    let signals = Signals::new().map_err(AppError::Signals)?;
+    let (stop, drain) = watch::channel(false);
+    let (parts, reload) = start(config, drain).await?;
+    supervise(parts, signals, &stop, &reload).await
+}
+
+/// Starts all parts; returns them, and what asks for a look at the machine files.
+async fn start(
+    config: Config,
+    drain: watch::Receiver<bool>,
+) -> Result<(JoinSet<Result<(), AppError>>, Arc<Notify>), AppError> {
+    let store = SqliteKeyStore::open(&config.state_dir)?;
+    let issuer = Arc::new(token_key::issuer(&config.state_dir, &config.issuer)?);
+    let wire_server = config
+        .endpoint(EndpointKind::WireServer)
+        .map(authority)
+        .unwrap_or_default();
+    let (sink, queue) = observation_queue(config.observation_queue);
+    let writer =
+        ObservationWriter::new(config.observations_file.clone(), queue).map_err(|source| {
+            AppError::Observations {
+                path: config.observations_file,
+                source,
+            }
+        })?;
+    let gateway = Arc::new(Gateway::new(
+        KeyService::new(Arc::new(store))?,
+        Emulator::new(issuer, wire_server),
+        sink,
+        Arc::new(SystemClock),
+        config.waits,
+    ));
+    let follower = MachineFollower::start(config.machines_dir, Arc::clone(&gateway)).await?;
+    let reload = follower.requests();
+    let address = config.admin_listen;
+    let admin_error = move |source| AppError::Admin { address, source };
+    let admin_socket = TcpListener::bind(address).await.map_err(admin_error)?;
+    let server = Server::bind(
+        Arc::clone(&gateway),
+        config.endpoints.as_slice(),
+        config.connections,
+    )?;
+    let admin = Admin {
+        gateway,
+        listeners: server.state(),
+        reload: follower.problem(),
+        unwritten: writer.unwritten(),
+        started: Timestamp::now(),
+    };
+    let mut parts = JoinSet::new();
+    parts.spawn_blocking(move || {
+        writer.run();
+        Ok(())
+    });
+    let (for_admin, for_follower) = (drain.clone(), drain.clone());
+    parts.spawn(async move {
+        follower.run(for_follower).await;
+        Ok(())
+    });
+    parts.spawn(async move {
+        let ended = axum::serve(admin_socket, admin.router())
+            .with_graceful_shutdown(drained(for_admin))
+            .await;
+        ended.map_err(admin_error)
+    });
+    parts.spawn(async move { Ok(server.run(drain).await?) });
+    info!(admin = %address, version = env!("CARGO_PKG_VERSION"), "host started");
+    Ok((parts, reload))
+}
+
+/// Passes signals on, and waits for the end: asked for, or by a part that ended early.
+async fn supervise(
+    mut parts: JoinSet<Result<(), AppError>>,
+    mut signals: Signals,
+    stop: &watch::Sender<bool>,
+    reload: &Notify,
+) -> Result<(), AppError> {
+    let mut outcome = Ok(());
+    loop {
+        tokio::select! {
+            () = signals.reload.received() => reload.notify_one(),
+            () = signals.terminate.received() => break,
+            () = signals.interrupt.received() => break,
+            Some(ended) = parts.join_next() => {
+                outcome = ended.map_err(AppError::Part).flatten();
+                break;
+            }
+        }
+    }
+    info!("ending, open requests may finish");
+    stop.send_replace(true);
+    loop {
+        tokio::select! {
+            () = signals.interrupt.received() => return Err(AppError::Interrupted),
+            ended = parts.join_next() => match ended {
+                None => return outcome,
+                Some(ended) => outcome = outcome.and(ended.map_err(AppError::Part).flatten()),
+            }
+        }
+    }
+}
+
+async fn drained(mut drain: watch::Receiver<bool>) {
+    // A sender that is gone ends the program as well.
+    drop(drain.wait_for(|draining| *draining).await);
+}
+
+/// Returns host and port of an endpoint as documents name it.
+fn authority(endpoint: &Endpoint) -> String {
+    let address = endpoint.addresses.first();
+    address
+        .map(|address| SocketAddr::new(*address, endpoint.port).to_string())
+        .unwrap_or_default()
+}

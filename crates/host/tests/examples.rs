@@ -1,0 +1,30 @@
+//! The shipped examples are checked by the very validation that the program uses.
+
+use std::path::Path;
+
+use latchkey_host::config::Config;
+use latchkey_host::machines;
+use latchkey_protocol::{EndpointKind, Mode};
+
+fn examples() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"))
+}
+
+#[test]
+fn sample_configuration_is_valid_and_shows_the_defaults() {
+    let sample = Config::load(&examples().join("latchkey-host.toml")).unwrap();
+    assert_eq!(sample.to_string(), Config::parse("").unwrap().to_string());
+}
+
+#[test]
+fn sample_machines_are_valid() {
+    let table = machines::read(&examples().join("machines"))
+        .outcome
+        .unwrap();
+    let web = table.find("web").unwrap();
+    assert_eq!(web.mode(EndpointKind::Imds), Mode::Enforce);
+    assert_eq!(web.mode(EndpointKind::HostGa), Mode::Audit);
+    let build = table.find("build").unwrap();
+    assert_eq!(build.mode(EndpointKind::WireServer), Mode::Enforce);
+    assert_eq!(table.as_slice().len(), 2);
+}
