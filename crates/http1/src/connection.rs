@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{Method, Response};
 use http_body::{Body, Frame};
 use latchkey_protocol::head::{self, Parsed, Version};
@@ -87,6 +87,7 @@ pub struct Connection<S> {
     received: BytesMut,
     limits: Limits,
     request: Option<Progress>,
+    is_ending: bool,
 }
 
 /// How far the present request has been read.
@@ -122,17 +123,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             received: BytesMut::new(),
             limits,
             request: None,
+            is_ending: false,
         }
     }
 
-    /// Reads the next request head; nothing when the client closed or stayed idle between requests.
+    /// Returns whether no byte of a further request has been read.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.received.is_empty()
+    }
+
+    /// Makes the next response the last one, which the client is told.
+    pub const fn end(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Gives the stream back, without closing it and without what was read ahead.
+    pub fn into_stream(self) -> S {
+        self.stream
+    }
+
+    /// Reads the next request head; nothing when the client closed, reset or stayed idle between
+    /// requests. May be dropped and called again without losing what was read.
     ///
     /// # Errors
     /// With [`ReadError::Refused`] when the head must be answered with a reason.
     pub async fn next(&mut self) -> Result<Option<RequestHead>, ReadError> {
         self.request = None;
+        let idle_until = Instant::now() + self.limits.idle_timeout;
         let mut deadline = None;
         loop {
+            // Empty lines before a request are ignored (RFC 9112 section 2.2).
+            while self.received.starts_with(b"\r\n") {
+                self.received.advance(2);
+            }
             if !self.received.is_empty() {
                 match head::parse(&self.received).map_err(ReadError::Refused)? {
                     Parsed::Complete(head, consumed) => {
@@ -142,14 +166,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 deadline.get_or_insert_with(|| Instant::now() + self.limits.head_timeout);
             }
-            let until = deadline.unwrap_or_else(|| Instant::now() + self.limits.idle_timeout);
             self.received.reserve(READ_BYTES);
-            match timeout_at(until, self.stream.read_buf(&mut self.received)).await {
-                Err(_) if deadline.is_some() => {
-                    return Err(ReadError::Refused(Reason::RequestTimeout));
-                }
-                Err(_) => return Ok(None),
-                Ok(Ok(0)) if deadline.is_none() => return Ok(None),
+            let read = self.stream.read_buf(&mut self.received);
+            match timeout_at(deadline.unwrap_or(idle_until), read).await {
+                Err(_) | Ok(Ok(0) | Err(_)) if deadline.is_none() => return Ok(None),
+                Err(_) => return Err(ReadError::Refused(Reason::RequestTimeout)),
                 Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 Ok(result) => result?,
             };
@@ -228,9 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .filter(|request| request.awaits_continue)
         {
             request.awaits_continue = false;
-            self.stream
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await?;
+            let go_on = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+            match timeout(self.limits.write_timeout, go_on).await {
+                Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                Ok(written) => written?,
+            }
         }
         self.received.reserve(READ_BYTES);
         let read = self.stream.read_buf(&mut self.received);
@@ -262,7 +285,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let framing = BodyFraming::choose(&method, version, &head, body.size_hint().exact());
         let keep_alive = match &request {
             Some(request)
-                if request.keeps_alive
+                if !self.is_ending
+                    && request.keeps_alive
                     && request.body.is_done()
                     && framing != BodyFraming::UntilClose =>
             {

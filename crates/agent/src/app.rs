@@ -1,0 +1,270 @@
+//! Starts everything in the order that never opens an endpoint, and stops it in the one that loses nothing.
+//!
+//! Start: programs attached and endpoints closed, then the listener, then the claim.
+//! Stop: listener, open connections, audit trail. The pinned programs stay and keep closed
+//! what is in Enforce.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use latchkey_intercept::{
+    InterceptConfig, InterceptError, Interceptor, MountError, ensure_bpffs, find_cgroup2_mount,
+    netns_cookie,
+};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{self, AuditError, AuditWriter};
+use crate::clock::HostClock;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::file::{self, FileError};
+use crate::forward::Forwarder;
+use crate::identity::IdentityResolver;
+use crate::keys::KeyHolder;
+use crate::keys::channel::ChannelClient;
+use crate::keys::keeper::{ChannelReport, KeyKeeper};
+use crate::keys::store::{KeyFolder, KeyFolderError};
+use crate::listener;
+use crate::proxy::Proxy;
+use crate::redirect;
+use crate::rules::{PolicyKeeper, PolicyReader};
+use crate::status::StatusWriter;
+use crate::upstream::Upstreams;
+
+/// The agent could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A state file or folder cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The key folder cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFolderError),
+    /// The audit trail cannot be used.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// A needed file system is missing.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// The kernel's side cannot be set up or kept up.
+    #[error("set up the kernel's side")]
+    Intercept(#[from] InterceptError),
+    /// The listener cannot be opened.
+    #[error("listen on {address}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddrV4,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("receive signals")]
+    Signal(#[source] io::Error),
+    /// A part of the agent ended by itself.
+    #[error("BUG: a part of the agent ended by itself")]
+    EndedEarly,
+    /// A part of the agent panicked.
+    #[error("BUG: a part of the agent panicked")]
+    Panicked(#[from] JoinError),
+}
+
+/// Runs the agent until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or a part of it fails.
+pub async fn run(config: Config) -> Result<(), AppError> {
+    file::private_folder(&config.state_folder)?;
+    let counters = Arc::new(Counters::default());
+    let (policies, policy_reader) =
+        PolicyKeeper::open(config.endpoints.clone(), &config.state_folder)?;
+    let (interceptor, listener) = take_over(&config, &policy_reader)?;
+    let parts = Parts::build(&config, &interceptor, policies, policy_reader, &counters)?;
+    parts.run(&config, interceptor, listener).await
+}
+
+/// Closes the endpoints, opens the listener, and only then takes the connections.
+fn take_over(
+    config: &Config,
+    policies: &PolicyReader,
+) -> Result<(Interceptor, TcpListener), AppError> {
+    ensure_bpffs()?;
+    let cgroup: PathBuf = match &config.cgroup {
+        Some(cgroup) => cgroup.clone(),
+        None => find_cgroup2_mount()?,
+    };
+    let mut interceptor = Interceptor::attach(&InterceptConfig {
+        cgroup,
+        pin_dir: config.pin_folder.clone(),
+        listener: config.listener,
+        listener_v6: None,
+    })?;
+    interceptor.protect(&redirect::intercepted(
+        &config.endpoints,
+        &policies.current(),
+    ))?;
+    let failed = |source| AppError::Listen {
+        address: config.listener,
+        source,
+    };
+    let listener = listener::bind(config.listener).map_err(failed)?;
+    interceptor.claim(netns_cookie(&listener).map_err(failed)?)?;
+    tracing::info!(address = %config.listener, "redirected connections are served");
+    Ok((interceptor, listener))
+}
+
+/// Everything that runs, built and not yet started.
+struct Parts {
+    proxy: Arc<Proxy>,
+    keeper: Option<KeyKeeper>,
+    status: StatusWriter,
+    audit: AuditWriter,
+    upstream_tasks: TaskTracker,
+    kernel_counters: watch::Sender<Vec<(String, u64)>>,
+}
+
+impl Parts {
+    fn build(
+        config: &Config,
+        interceptor: &Interceptor,
+        policies: PolicyKeeper,
+        policy_reader: PolicyReader,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, AppError> {
+        let upstream_tasks = TaskTracker::new();
+        let upstreams = Arc::new(Upstreams::new(
+            config.patience,
+            upstream_tasks.clone(),
+            Arc::clone(counters),
+        ));
+        let clock = Arc::new(HostClock::new());
+        let (keys, report) = (KeyHolder::default(), ChannelReport::default());
+        let (trail, audit) = audit::open(config.audit.clone(), Arc::clone(counters))?;
+        let (kernel_counters, kernel) = watch::channel(Vec::new());
+        let folder = KeyFolder::open(config.state_folder.join("keys"))?;
+        let keeper = config.channel.map(|host| KeyKeeper {
+            client: ChannelClient::new(Arc::clone(&upstreams), Arc::clone(&clock), host),
+            folder,
+            holder: keys.clone(),
+            policies,
+            report: report.clone(),
+            counters: Arc::clone(counters),
+            interval: config.poll_interval,
+        });
+        let status = StatusWriter {
+            path: config.status_file.clone(),
+            interval: config.status_interval,
+            started: Timestamp::now(),
+            endpoints: config.endpoints.clone(),
+            policies: policy_reader.clone(),
+            keys: keys.clone(),
+            report,
+            counters: Arc::clone(counters),
+            kernel,
+        };
+        let proxy = Arc::new(Proxy {
+            flows: Box::new(interceptor.flows()),
+            endpoints: config.endpoints.clone(),
+            policies: policy_reader,
+            keys,
+            identities: IdentityResolver::new(),
+            forwarder: Forwarder::new(upstreams, clock),
+            audit: trail,
+            counters: Arc::clone(counters),
+            limits: config.limits,
+        });
+        Ok(Self {
+            proxy,
+            keeper,
+            status,
+            audit,
+            upstream_tasks,
+            kernel_counters,
+        })
+    }
+
+    /// Starts every part, waits for the end, and drains in order.
+    async fn run(
+        self,
+        config: &Config,
+        interceptor: Interceptor,
+        listener: TcpListener,
+    ) -> Result<(), AppError> {
+        let (stop, stopped) = watch::channel(false);
+        let (drained, all_drained) = watch::channel(false);
+        let wake = Arc::new(Notify::new());
+        let policies = self.proxy.policies.clone();
+        let audit_writer = tokio::task::spawn_blocking(move || self.audit.run());
+        let mut parts = JoinSet::new();
+        let kernel = redirect::run(
+            interceptor,
+            config.endpoints.clone(),
+            policies,
+            self.kernel_counters,
+            all_drained.clone(),
+        );
+        parts.spawn(async move { kernel.await.map_err(AppError::from) });
+        if let Some(keeper) = self.keeper {
+            let (wake, stopped) = (Arc::clone(&wake), stopped.clone());
+            parts.spawn(async move {
+                keeper.run(wake, stopped).await;
+                Ok(())
+            });
+        }
+        let status = self.status;
+        parts.spawn(async move {
+            status.run(all_drained).await;
+            Ok(())
+        });
+        let serving = listener::run(listener, self.proxy, config.max_connections, stopped);
+        let serving = tokio::spawn(serving);
+
+        let ended = tokio::select! {
+            result = wait_for_stop(&wake) => result,
+            part = parts.join_next() => Err(early_end(part)),
+        };
+        stop.send_replace(true);
+        serving.await?;
+        drained.send_replace(true);
+        while let Some(part) = parts.join_next().await {
+            part??;
+        }
+        audit_writer.await?;
+        self.upstream_tasks.close();
+        ended
+    }
+}
+
+fn early_end(part: Option<Result<Result<(), AppError>, JoinError>>) -> AppError {
+    match part {
+        Some(Ok(Err(error))) => error,
+        Some(Err(error)) => error.into(),
+        Some(Ok(Ok(()))) | None => AppError::EndedEarly,
+    }
+}
+
+/// Returns at SIGTERM or SIGINT; SIGHUP asks the host at once.
+async fn wait_for_stop(wake: &Notify) -> Result<(), AppError> {
+    let receive = |kind| signal(kind).map_err(AppError::Signal);
+    let mut terminate = receive(SignalKind::terminate())?;
+    let mut interrupt = receive(SignalKind::interrupt())?;
+    let mut hang_up = receive(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {
+                tracing::info!("asking the host at once");
+                wake.notify_one();
+            }
+        }
+    }
+    tracing::info!("stopping: open connections may finish");
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! What the agent runs with: the configuration file, checked whole before anything starts.
+//!
+//! Unknown fields, values out of bounds and endpoints that contradict each other are errors;
+//! all of them are reported at once.
+
+mod file;
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use latchkey_http1::Limits;
+use latchkey_protocol::endpoint::EndpointError;
+use latchkey_protocol::{EndpointKind, EndpointTable};
+
+use crate::audit::AuditConfig;
+use crate::upstream::Patience;
+pub use file::ConfigFile;
+use file::{AuditSection, LimitsSection};
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Holds keys, remembered modes and the status file.
+    pub state_folder: PathBuf,
+    /// Where redirected connections arrive; a loopback address.
+    pub listener: SocketAddrV4,
+    /// The cgroup whose processes are intercepted; nothing for the root of cgroup v2.
+    pub cgroup: Option<PathBuf>,
+    /// Where links and maps are pinned.
+    pub pin_folder: PathBuf,
+    /// What is protected.
+    pub endpoints: EndpointTable,
+    /// Where the secure channel's calls go; nothing when no endpoint speaks the protocol.
+    pub channel: Option<SocketAddr>,
+    /// The time between two calls for the status.
+    pub poll_interval: Duration,
+    /// The audit trail.
+    pub audit: AuditConfig,
+    /// Where the status file is written.
+    pub status_file: PathBuf,
+    /// How often the status file is written.
+    pub status_interval: Duration,
+    /// How long clients are waited for.
+    pub limits: Limits,
+    /// How long the host is waited for.
+    pub patience: Patience,
+    /// How many connections may be open.
+    pub max_connections: usize,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read the configuration {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a field that is unknown or of the wrong type.
+    #[error("{path}: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// Values contradict each other or are out of bounds.
+    #[error("{path}: {}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// All that is wrong.
+        problems: Vec<ConfigProblem>,
+    },
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigProblem {
+    /// A number is out of bounds.
+    #[error("`{field}` must be between {min} and {max}")]
+    OutOfBounds {
+        /// The field.
+        field: &'static str,
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+    },
+    /// The listener would be reachable from elsewhere.
+    #[error("`listener.address` must be a loopback address with a port")]
+    Listener,
+    /// The endpoints are no table.
+    #[error("`endpoints`: {0}")]
+    Endpoints(#[from] EndpointError),
+    /// There is nothing to do.
+    #[error("`endpoints` is empty: leave it out for Azure's endpoints")]
+    NoEndpoint,
+    /// Keys cannot be got.
+    #[error(
+        "`secure_channel.address` is needed: an endpoint has `msp = true` and none is a wireserver"
+    )]
+    NoChannel,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let path_buf = path.to_owned();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(source) => {
+                return Err(ConfigError::Read {
+                    path: path_buf,
+                    source,
+                });
+            }
+        };
+        let file: ConfigFile = match toml::from_str(&text) {
+            Ok(file) => file,
+            Err(source) => {
+                return Err(ConfigError::Syntax {
+                    path: path_buf,
+                    source: Box::new(source),
+                });
+            }
+        };
+        Self::check(file).map_err(|problems| ConfigError::Invalid {
+            path: path_buf,
+            problems,
+        })
+    }
+
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn check(file: ConfigFile) -> Result<Self, Vec<ConfigProblem>> {
+        let mut checker = Checker(Vec::new());
+        let endpoints = checker.endpoints(&file);
+        let config = Self {
+            channel: checker.channel(&file, &endpoints),
+            listener: checker.listener(file.listener.address),
+            poll_interval: checker.interval(
+                "secure_channel.poll_interval_ms",
+                file.secure_channel.poll_interval_ms,
+            ),
+            status_interval: checker.interval("status.interval_ms", file.status.interval_ms),
+            limits: checker.limits(&file.limits),
+            patience: checker.patience(&file.limits),
+            max_connections: checker.size(
+                "limits.max_connections",
+                file.limits.max_connections,
+                65_536,
+            ),
+            audit: checker.audit(file.audit),
+            status_file: file
+                .status
+                .file
+                .unwrap_or_else(|| file.state_folder.join("status.json")),
+            state_folder: file.state_folder,
+            cgroup: file.kernel.cgroup,
+            pin_folder: file.kernel.pin_folder,
+            endpoints,
+        };
+        if checker.0.is_empty() {
+            Ok(config)
+        } else {
+            Err(checker.0)
+        }
+    }
+}
+
+/// Turns raw values into checked ones and gathers what is wrong with them.
+struct Checker(Vec<ConfigProblem>);
+
+impl Checker {
+    fn within(&mut self, field: &'static str, value: u64, min: u64, max: u64) -> u64 {
+        if !(min..=max).contains(&value) {
+            self.0.push(ConfigProblem::OutOfBounds { field, min, max });
+        }
+        value
+    }
+
+    fn size(&mut self, field: &'static str, value: u64, max: u64) -> usize {
+        // Within its bounds the value fits.
+        usize::try_from(self.within(field, value, 1, max)).unwrap_or(usize::MAX)
+    }
+
+    fn interval(&mut self, field: &'static str, milliseconds: u64) -> Duration {
+        Duration::from_millis(self.within(field, milliseconds, 100, 3_600_000))
+    }
+
+    fn timeout(&mut self, field: &'static str, milliseconds: u64) -> Duration {
+        Duration::from_millis(self.within(field, milliseconds, 10, 600_000))
+    }
+
+    fn limits(&mut self, file: &LimitsSection) -> Limits {
+        Limits {
+            head_timeout: self.timeout("limits.head_timeout_ms", file.head_timeout_ms),
+            body_timeout: self.timeout("limits.body_timeout_ms", file.body_timeout_ms),
+            idle_timeout: self.timeout("limits.idle_timeout_ms", file.idle_timeout_ms),
+            write_timeout: self.timeout("limits.write_timeout_ms", file.write_timeout_ms),
+        }
+    }
+
+    fn patience(&mut self, file: &LimitsSection) -> Patience {
+        Patience {
+            connect: self.timeout(
+                "limits.host_connect_timeout_ms",
+                file.host_connect_timeout_ms,
+            ),
+            response: self.timeout(
+                "limits.host_response_timeout_ms",
+                file.host_response_timeout_ms,
+            ),
+        }
+    }
+
+    fn audit(&mut self, file: AuditSection) -> AuditConfig {
+        let keep_files = self.within("audit.keep_files", file.keep_files, 1, 1_000);
+        AuditConfig {
+            queue: self.size("audit.queue", file.queue, 1_000_000),
+            max_file_bytes: self.within(
+                "audit.max_file_bytes",
+                file.max_file_bytes,
+                65_536,
+                1 << 40,
+            ),
+            keep_files: u32::try_from(keep_files).unwrap_or(u32::MAX),
+            file: file.file,
+        }
+    }
+
+    fn listener(&mut self, address: SocketAddrV4) -> SocketAddrV4 {
+        if !address.ip().is_loopback() || address.port() == 0 {
+            self.0.push(ConfigProblem::Listener);
+        }
+        address
+    }
+
+    fn endpoints(&mut self, file: &ConfigFile) -> EndpointTable {
+        let Some(entries) = &file.endpoints else {
+            return EndpointTable::azure(file.initial_mode);
+        };
+        if entries.is_empty() {
+            self.0.push(ConfigProblem::NoEndpoint);
+        }
+        let endpoints = entries
+            .iter()
+            .map(|entry| entry.to_endpoint(file.initial_mode))
+            .collect();
+        EndpointTable::new(endpoints).unwrap_or_else(|error| {
+            self.0.push(error.into());
+            EndpointTable::default()
+        })
+    }
+
+    fn channel(&mut self, file: &ConfigFile, endpoints: &EndpointTable) -> Option<SocketAddr> {
+        let endpoints = endpoints.as_slice();
+        if !endpoints.iter().any(|endpoint| endpoint.msp) {
+            return None;
+        }
+        let wire_server = endpoints
+            .iter()
+            .find(|endpoint| endpoint.kind == EndpointKind::WireServer);
+        let default = wire_server.and_then(|endpoint| {
+            Some(SocketAddr::new(*endpoint.addresses.first()?, endpoint.port))
+        });
+        let channel = file.secure_channel.address.or(default);
+        if channel.is_none() {
+            self.0.push(ConfigProblem::NoChannel);
+        }
+        channel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, Vec<ConfigProblem>> {
+        Config::check(toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn empty_file_protects_azures_endpoints_in_enforce() {
+        let config = check("").unwrap();
+        assert_eq!(
+            config.endpoints,
+            EndpointTable::azure(latchkey_protocol::Mode::Enforce)
+        );
+        assert_eq!(config.channel, Some("168.63.129.16:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn every_problem_is_reported() {
+        let problems = check(
+            "[listener]\naddress = \"0.0.0.0:3080\"\n[limits]\nmax_connections = 0\n[audit]\nqueue = 0\n\
+             [[endpoints]]\nname = \"a\"\nkind = \"imds\"\naddresses = []\nport = 80",
+        )
+        .unwrap_err();
+        assert_eq!(problems.len(), 4, "{problems:?}");
+    }
+
+    #[test]
+    fn unknown_fields_and_modes_are_errors_with_a_place() {
+        for text in [
+            "speed = 9",
+            "initial_mode = \"off\"",
+            "[audit]\nfiel = \"x\"",
+        ] {
+            let error = toml::from_str::<ConfigFile>(text).unwrap_err();
+            assert!(error.to_string().contains("line"), "{error}");
+        }
+    }
+
+    #[test]
+    fn endpoint_with_protocol_needs_a_channel() {
+        let endpoint = "[[endpoints]]\nname = \"m\"\nkind = \"imds\"\naddresses = [\"169.254.169.254\"]\nport = 80\n";
+        assert!(matches!(
+            check(endpoint).unwrap_err()[..],
+            [ConfigProblem::NoChannel]
+        ));
+        assert!(
+            check(&format!("{endpoint}msp = false"))
+                .unwrap()
+                .channel
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn shipped_sample_is_valid_and_shows_the_defaults() {
+        let sample: ConfigFile = toml::from_str(include_str!("../examples/agent.toml")).unwrap();
+        assert_eq!(
+            toml::to_string(&sample).unwrap(),
+            toml::to_string(&ConfigFile::default()).unwrap()
+        );
+        Config::check(sample).unwrap();
+    }
+}

@@ -1,0 +1,27 @@
+//! The guest agent: takes over redirected connections, finds out who asks, decides, signs, forwards.
+//!
+//! The straight way of a request: [`listener`] accepts, [`identity`] names the caller,
+//! [`proxy`] reads and lets `latchkey-policy` decide, [`forward`] signs and sends over
+//! [`upstream`], [`audit`] records. [`keys`] and [`rules`] keep what is needed for that;
+//! [`app`] starts and stops it all. Refuses in Enforce whatever it cannot attribute,
+//! decide or sign.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod audit;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod file;
+pub mod forward;
+pub mod identity;
+pub mod keys;
+pub mod listener;
+pub mod proxy;
+pub mod redirect;
+pub mod rules;
+pub mod status;
+pub mod upload;
+pub mod upstream;

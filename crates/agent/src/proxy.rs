@@ -1,0 +1,372 @@
+//! The way of a request through the agent: read, decide, forward or refuse, record.
+//!
+//! A connection without a flow record is refused before anything of it is parsed. Every
+//! request is judged on its own; after a refusal the connection closes, so that bytes
+//! behind it are never taken for a request.
+
+use std::sync::Arc;
+
+use http::Response;
+use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
+use latchkey_intercept::{FlowError, FlowRecord, FlowTable};
+use latchkey_policy::{Basis, Decision, EndpointPolicy, KeyState, Permit, decide};
+use latchkey_protocol::{Endpoint, EndpointTable, Mode, Reason, Request, RequestHead};
+use latchkey_record::audit::Outcome;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::audit::{AuditGuard, AuditTrail, QueueState};
+use crate::counters::Counters;
+use crate::forward::{ForwardError, Forwarder, Route};
+use crate::identity::{Identity, IdentityResolver};
+use crate::keys::KeyHolder;
+use crate::rules::PolicyReader;
+use crate::upstream::ResponseBodyError;
+
+/// How much of a target a record holds, in bytes.
+const MAX_RECORDED_TARGET_BYTES: usize = 1024;
+
+/// Where the records of accepted connections come from.
+pub trait FlowSource: Send + Sync {
+    /// Takes the record of an accepted connection, once; nothing when it was not redirected.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError>;
+}
+
+impl FlowSource for FlowTable {
+    fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError> {
+        Self::take(self, accepted)
+    }
+}
+
+/// Everything that a connection needs.
+#[expect(
+    missing_debug_implementations,
+    reason = "a flow source need not be printable"
+)]
+pub struct Proxy {
+    /// Who asked for a connection.
+    pub flows: Box<dyn FlowSource>,
+    /// What is protected.
+    pub endpoints: EndpointTable,
+    /// What is allowed.
+    pub policies: PolicyReader,
+    /// What signs.
+    pub keys: KeyHolder,
+    /// Who callers are.
+    pub identities: IdentityResolver,
+    /// How requests leave.
+    pub forwarder: Forwarder,
+    /// What is recorded.
+    pub audit: AuditTrail,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// How long clients are waited for.
+    pub limits: Limits,
+}
+
+/// What holds for all requests of a connection.
+struct Session<'a> {
+    flow: FlowRecord,
+    index: usize,
+    endpoint: &'a Endpoint,
+    identity: Arc<Identity>,
+}
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It carries another request.
+    Request,
+    /// It ends in order.
+    Close,
+    /// It is reset, so that no client takes what it has for the whole response.
+    Reset,
+}
+
+impl From<KeepAlive> for Next {
+    fn from(keep_alive: KeepAlive) -> Self {
+        match keep_alive {
+            KeepAlive::Open => Self::Request,
+            KeepAlive::Close => Self::Close,
+        }
+    }
+}
+
+impl Proxy {
+    /// Serves one accepted connection to its end; once `stop` turns true it ends after the request
+    /// under way.
+    pub async fn serve(&self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+        self.counters.connections.add();
+        let flow = self.flows.take(&stream);
+        let mut connection = Connection::new(stream, self.limits);
+        let session = match self.attribute(flow).await {
+            Ok(session) => session,
+            Err(reason) => {
+                self.counters.connections_unattributed.add();
+                let (guard, _) = self.audit.begin();
+                self.refuse(&mut connection, guard, reason).await;
+                return connection.close().await;
+            }
+        };
+        let mut head = connection.next().await;
+        loop {
+            if *stop.borrow() {
+                connection.end();
+            }
+            match self.serve_request(&mut connection, &session, head).await {
+                Next::Request => head = next_unless(&mut connection, &mut stop).await,
+                Next::Close => return connection.close().await,
+                Next::Reset => return reset(&connection.into_stream()),
+            }
+        }
+    }
+
+    /// Finds out which endpoint a connection is for and who asked for it.
+    async fn attribute(
+        &self,
+        flow: Result<Option<FlowRecord>, FlowError>,
+    ) -> Result<Session<'_>, Reason> {
+        let flow = flow.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "flow record cannot be read"
+            );
+            Reason::NoFlowRecord
+        })?;
+        let flow = flow.ok_or(Reason::NoFlowRecord)?;
+        let (index, endpoint) = self
+            .endpoints
+            .find(flow.original_destination)
+            .ok_or(Reason::UnknownEndpoint)?;
+        let identity = self.identities.resolve(&flow).await;
+        Ok(Session {
+            flow,
+            index,
+            endpoint,
+            identity,
+        })
+    }
+
+    async fn serve_request(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        session: &Session<'_>,
+        head: Result<Option<RequestHead>, ReadError>,
+    ) -> Next {
+        if let Ok(None) = head {
+            return Next::Close;
+        }
+        let (mut guard, queue) = self.audit.begin();
+        describe_session(&mut guard, session);
+        let head = match head {
+            Ok(Some(head)) => head,
+            // The client went away in the middle of the head.
+            Ok(None) | Err(ReadError::Io(_)) => return Next::Close,
+            Err(ReadError::Refused(reason)) => {
+                return self.refuse(connection, guard, reason).await;
+            }
+        };
+        describe_head(&mut guard, &head);
+        let request = match Request::read(head, session.endpoint) {
+            Ok(request) => request,
+            Err(reason) => return self.refuse(connection, guard, reason).await,
+        };
+        self.judge(connection, session, request, guard, queue).await
+    }
+
+    async fn judge(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        session: &Session<'_>,
+        request: Request,
+        mut guard: AuditGuard,
+        queue: QueueState,
+    ) -> Next {
+        let policies = self.policies.current();
+        let Some(policy) = policies.get(session.index) else {
+            return self.refuse(connection, guard, Reason::InternalError).await;
+        };
+        if queue == QueueState::Full && policy.mode() == Mode::Enforce {
+            return self.refuse(connection, guard, Reason::AuditQueueFull).await;
+        }
+        let key = self.keys.current();
+        let decision = decide(
+            request,
+            &session.identity.caller,
+            policy,
+            key_state(session.endpoint, key.is_some()),
+        );
+        describe_basis(&mut guard, decision.basis(), policy);
+        match decision {
+            Decision::Refused(refusal) => self.refuse(connection, guard, refusal.reason).await,
+            Decision::Permitted(permit) => {
+                let route = Route {
+                    endpoint: session.endpoint,
+                    destination: session.flow.original_destination,
+                    elevation: session.identity.caller.elevation,
+                    key: key.as_deref().map(|issued| &issued.key),
+                };
+                self.forward(connection, permit, route, guard).await
+            }
+        }
+    }
+
+    async fn forward(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        permit: Permit,
+        route: Route<'_>,
+        mut guard: AuditGuard,
+    ) -> Next {
+        guard.record.signed = permit.signing() == latchkey_policy::Signing::Signed;
+        guard.record.would_refuse = permit.would_refuse();
+        match self.forwarder.forward(permit, route, connection).await {
+            Ok(response) => {
+                guard.record.status = Some(response.status().as_u16());
+                self.return_response(connection, response, guard).await
+            }
+            Err(error) => self.fail(connection, &error, guard).await,
+        }
+    }
+
+    async fn return_response<B>(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        response: Response<B>,
+        mut guard: AuditGuard,
+    ) -> Next
+    where
+        B: http_body::Body<Data = bytes::Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match connection.respond(response).await {
+            Ok(keep_alive) => {
+                guard.record.outcome = Outcome::Forwarded;
+                keep_alive.into()
+            }
+            Err(WriteError::Client(_)) => Next::Close,
+            Err(WriteError::Body(error)) => {
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "the host's response broke off"
+                );
+                guard.record.outcome = Outcome::Failed;
+                guard.record.reason = Some(match error.downcast_ref() {
+                    Some(ResponseBodyError::Timeout) => Reason::UpstreamTimeout,
+                    _ => Reason::UpstreamInvalid,
+                });
+                Next::Reset
+            }
+        }
+    }
+
+    /// Answers for a host that gave no usable answer, or a client that sent no usable body.
+    async fn fail(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        error: &ForwardError,
+        mut guard: AuditGuard,
+    ) -> Next {
+        guard.record.signed &= error.has_travelled();
+        let Some(reason) = error.reason() else {
+            return Next::Close;
+        };
+        if let ForwardError::Client(_) = error {
+            return self.refuse(connection, guard, reason).await;
+        }
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "request could not be forwarded"
+        );
+        guard.record.outcome = Outcome::Failed;
+        self.answer(connection, guard, reason).await
+    }
+
+    async fn refuse(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        mut guard: AuditGuard,
+        reason: Reason,
+    ) -> Next {
+        guard.record.outcome = Outcome::Refused;
+        self.answer(connection, guard, reason).await
+    }
+
+    async fn answer(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        mut guard: AuditGuard,
+        reason: Reason,
+    ) -> Next {
+        guard.record.reason = Some(reason);
+        connection.end();
+        if connection.respond(problem(reason)).await.is_ok() {
+            guard.record.status = Some(reason.status());
+        }
+        Next::Close
+    }
+}
+
+/// Reads the next head; a client that is between requests when the agent stops gets none.
+async fn next_unless(
+    connection: &mut Connection<TcpStream>,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Option<RequestHead>, ReadError> {
+    tokio::select! {
+        biased;
+        head = connection.next() => return head,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    if connection.is_idle() {
+        return Ok(None);
+    }
+    connection.next().await
+}
+
+fn reset(stream: &TcpStream) {
+    // Without it the connection ends in order, which only a client of HTTP/1.0 takes for the end.
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "SO_LINGER is not set"
+        );
+    }
+}
+
+const fn key_state(endpoint: &Endpoint, is_held: bool) -> KeyState {
+    match (endpoint.msp, is_held) {
+        (false, _) => KeyState::NotUsed,
+        (true, true) => KeyState::Held,
+        (true, false) => KeyState::Missing,
+    }
+}
+
+fn describe_session(guard: &mut AuditGuard, session: &Session<'_>) {
+    let record = &mut guard.record;
+    record.endpoint = Some(session.endpoint.name.clone());
+    record.kind = Some(session.endpoint.kind);
+    record.destination = Some(session.flow.original_destination.to_string());
+    record.caller = Some(session.identity.record.clone());
+}
+
+fn describe_head(guard: &mut AuditGuard, head: &RequestHead) {
+    guard.record.method = Some(head.method.as_str().to_owned());
+    // Targets are ASCII, so any length is a character border.
+    let shown = head
+        .target
+        .get(..MAX_RECORDED_TARGET_BYTES)
+        .unwrap_or(&head.target);
+    guard.record.target = Some(shown.to_owned());
+}
+
+fn describe_basis(guard: &mut AuditGuard, basis: &Basis, policy: &EndpointPolicy) {
+    guard.record.mode = Some(basis.mode());
+    guard.record.rules = policy
+        .rules()
+        .and_then(|rules| rules.id())
+        .map(str::to_owned);
+    guard.record.rule = basis.rule().map(ToString::to_string);
+}

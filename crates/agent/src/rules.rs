@@ -1,0 +1,269 @@
+//! The rules in force: one immutable snapshot for all endpoints, replaced whole, never by something worse.
+//!
+//! A profile that does not compile changes nothing at its endpoint: the last good one stays,
+//! and the status says why. Modes are remembered on disk, so that a restart begins as strict
+//! as it ended.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use latchkey_policy::{EndpointPolicy, InvalidProfile, RuleSet, content_hash};
+use latchkey_protocol::status::SecureChannel;
+use latchkey_protocol::{Endpoint, EndpointTable, Mode};
+use tokio::sync::watch;
+
+use crate::file::{self, FileError};
+
+const MODES_FILE: &str = "modes.json";
+const MAX_MODES_BYTES: u64 = 64 * 1024;
+
+/// The policies of all endpoints, by endpoint index.
+pub type Policies = Arc<[EndpointPolicy]>;
+
+/// Gives out the policies in force.
+#[derive(Clone, Debug)]
+pub struct PolicyReader(watch::Receiver<Policies>);
+
+impl PolicyReader {
+    /// Returns the snapshot that holds now; a request uses one to its end.
+    #[must_use]
+    pub fn current(&self) -> Policies {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Waits until the policies change; `false` when they never will again.
+    pub async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+}
+
+/// Puts new policies into force.
+#[derive(Debug)]
+pub struct PolicyKeeper {
+    endpoints: EndpointTable,
+    problems: Vec<Option<String>>,
+    modes_file: PathBuf,
+    remembered: BTreeMap<String, Mode>,
+    published: watch::Sender<Policies>,
+}
+
+impl PolicyKeeper {
+    /// Starts with the modes of the last run, or else the configured ones, and no rules; endpoints
+    /// without the protocol have the default rules for good.
+    ///
+    /// # Errors
+    /// When the remembered modes cannot be read.
+    pub fn open(
+        endpoints: EndpointTable,
+        state_folder: &std::path::Path,
+    ) -> Result<(Self, PolicyReader), FileError> {
+        let modes_file = state_folder.join(MODES_FILE);
+        let remembered = read_modes(&modes_file)?;
+        let first = |endpoint: &Endpoint| {
+            if endpoint.msp {
+                let mode = remembered
+                    .get(&endpoint.name)
+                    .copied()
+                    .unwrap_or(endpoint.initial_mode);
+                EndpointPolicy::pending(endpoint.kind, mode)
+            } else {
+                let rules = RuleSet::default_rules(endpoint.initial_mode);
+                EndpointPolicy::in_force(endpoint.kind, Arc::new(rules))
+            }
+        };
+        let policies: Policies = endpoints.as_slice().iter().map(first).collect();
+        let problems = vec![None; endpoints.as_slice().len()];
+        let (published, reader) = watch::channel(policies);
+        let keeper = Self {
+            endpoints,
+            problems,
+            modes_file,
+            remembered,
+            published,
+        };
+        Ok((keeper, PolicyReader(reader)))
+    }
+
+    /// Puts into force what the host says.
+    pub fn apply(&mut self, channel: &SecureChannel) {
+        let before = Arc::clone(&self.published.borrow());
+        let mut after = Vec::with_capacity(before.len());
+        for ((endpoint, policy), problem) in self
+            .endpoints
+            .as_slice()
+            .iter()
+            .zip(before.iter())
+            .zip(&mut self.problems)
+        {
+            if !endpoint.msp {
+                after.push(policy.clone());
+                continue;
+            }
+            match compile(endpoint, policy, channel) {
+                Ok(policy) => {
+                    *problem = None;
+                    after.push(policy);
+                }
+                Err(invalid) => {
+                    tracing::error!(
+                        endpoint = endpoint.name,
+                        error = &invalid as &dyn std::error::Error,
+                        "new rules are refused, the last good ones stay"
+                    );
+                    *problem = Some(invalid.to_string());
+                    after.push(refused(endpoint, policy, channel));
+                }
+            }
+        }
+        self.publish(after);
+    }
+
+    fn publish(&mut self, policies: Vec<EndpointPolicy>) {
+        let modes = self.endpoints.as_slice().iter().zip(&policies);
+        let modes: BTreeMap<_, _> = modes
+            .map(|(endpoint, policy)| (endpoint.name.clone(), policy.mode()))
+            .collect();
+        self.published.send_if_modified(|current| {
+            let is_same = current.iter().zip(&policies).all(|(a, b)| same(a, b));
+            if !is_same {
+                *current = policies.into();
+            }
+            !is_same
+        });
+        if modes != self.remembered {
+            match write_modes(&self.modes_file, &modes) {
+                Ok(()) => self.remembered = modes,
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "modes cannot be remembered"
+                ),
+            }
+        }
+    }
+
+    /// Returns why the newest rules of each endpoint are not in force, by endpoint index.
+    #[must_use]
+    pub fn problems(&self) -> &[Option<String>] {
+        &self.problems
+    }
+}
+
+fn compile(
+    endpoint: &Endpoint,
+    present: &EndpointPolicy,
+    channel: &SecureChannel,
+) -> Result<EndpointPolicy, InvalidProfile> {
+    let wanted = channel.endpoint(endpoint.kind);
+    let rules = match &wanted.item {
+        None => RuleSet::default_rules(wanted.mode),
+        Some(item) => match present.rules() {
+            Some(rules) if rules.content_hash() == content_hash(item) => return Ok(present.clone()),
+            _ => RuleSet::compile(item)?,
+        },
+    };
+    Ok(EndpointPolicy::in_force(endpoint.kind, Arc::new(rules)))
+}
+
+/// What holds when the newest profile is refused: what held before; without rules, its mode.
+fn refused(
+    endpoint: &Endpoint,
+    present: &EndpointPolicy,
+    channel: &SecureChannel,
+) -> EndpointPolicy {
+    match present.rules() {
+        Some(_) => present.clone(),
+        None => EndpointPolicy::pending(endpoint.kind, channel.endpoint(endpoint.kind).mode),
+    }
+}
+
+fn same(a: &EndpointPolicy, b: &EndpointPolicy) -> bool {
+    let hash =
+        |policy: &EndpointPolicy| policy.rules().map(|rules| rules.content_hash().to_owned());
+    a.mode() == b.mode() && hash(a) == hash(b)
+}
+
+/// SECURITY: a file that cannot be understood is as good as none, and the configured modes hold.
+fn read_modes(path: &std::path::Path) -> Result<BTreeMap<String, Mode>, FileError> {
+    let Some(text) = file::read_private(path, MAX_MODES_BYTES)? else {
+        return Ok(BTreeMap::new());
+    };
+    Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "remembered modes are unreadable, the configured ones hold"
+        );
+        BTreeMap::new()
+    }))
+}
+
+fn write_modes(path: &std::path::Path, modes: &BTreeMap<String, Mode>) -> Result<(), FileError> {
+    // A map of names always serialises.
+    let text = serde_json::to_vec_pretty(modes).unwrap_or_default();
+    file::replace(path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(mode: &str, default_access: &str) -> SecureChannel {
+        let text = serde_json::json!({
+            "authorizationScheme": "Azure-HMAC-SHA256", "keyDeliveryMethod": "http", "version": "2.0",
+            "secureChannelEnabled": true,
+            "authorizationRules": {"imds": {"defaultAccess": default_access, "mode": mode, "id": "i"}},
+        });
+        SecureChannel::parse(text.to_string().as_bytes()).unwrap()
+    }
+
+    fn keeper(folder: &std::path::Path) -> (PolicyKeeper, PolicyReader) {
+        PolicyKeeper::open(EndpointTable::azure(Mode::Enforce), folder).unwrap()
+    }
+
+    #[test]
+    fn bad_profile_never_replaces_a_good_one_and_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut keeper, reader) = keeper(folder.path());
+        keeper.apply(&channel("Audit", "Deny"));
+        keeper.apply(&channel("Disabled", "perhaps"));
+        assert_eq!(reader.current()[0].mode(), Mode::Audit);
+        assert!(keeper.problems()[0].as_ref().unwrap().contains("invalid"));
+        keeper.apply(&channel("Disabled", "Deny"));
+        assert_eq!(reader.current()[0].mode(), Mode::Disabled);
+        assert_eq!(keeper.problems()[0], None);
+    }
+
+    #[test]
+    fn bad_first_profile_leaves_the_endpoint_without_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut keeper, reader) = keeper(folder.path());
+        keeper.apply(&channel("Enforce", "perhaps"));
+        assert!(reader.current()[0].rules().is_none());
+        assert_eq!(reader.current()[0].mode(), Mode::Enforce);
+    }
+
+    #[test]
+    fn restart_begins_in_the_modes_of_the_last_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut first, _) = keeper(folder.path());
+        first.apply(&channel("Audit", "Allow"));
+        let (_second, reader) = keeper(folder.path());
+        let modes: Vec<_> = reader.current().iter().map(EndpointPolicy::mode).collect();
+        assert_eq!(modes, [Mode::Audit, Mode::Disabled, Mode::Disabled]);
+        std::fs::write(folder.path().join(MODES_FILE), "{").unwrap();
+        let (_third, reader) = keeper(folder.path());
+        assert_eq!(reader.current()[0].mode(), Mode::Enforce);
+    }
+
+    #[test]
+    fn unchanged_rules_are_not_published_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut keeper, mut reader) = keeper(folder.path());
+        keeper.apply(&channel("Audit", "Allow"));
+        reader.0.mark_unchanged();
+        keeper.apply(&channel("Audit", "Allow"));
+        assert!(!reader.0.has_changed().unwrap());
+        keeper.apply(&channel("Audit", "Deny"));
+        assert!(reader.0.has_changed().unwrap());
+    }
+}

@@ -1,0 +1,82 @@
+//! Rules and keys that change under open connections.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use latchkey_record::audit::Outcome;
+
+use crate::bed::{Bed, key, signing_key};
+use crate::profile;
+
+/// How often keys are rolled under load.
+const ROLLS: u8 = 200;
+const GET: &str = "GET /a HTTP/1.1\r\nHost: metadata\r\n\r\n";
+
+#[tokio::test]
+async fn new_rules_hold_for_the_next_request_of_an_open_connection() {
+    let bed = Bed::audit().await;
+    let mut client = bed.client().await;
+    assert_eq!(client.ask(GET).await.status, 200);
+    bed.apply(&profile::all("Audit", "Deny"));
+    assert_eq!(client.ask(GET).await.status, 200);
+    bed.apply(&profile::all("Enforce", "Deny"));
+    assert_eq!(client.ask(GET).await.status, 403);
+    drop(client);
+    let records = bed.finish().await;
+    let would: Vec<_> = records
+        .iter()
+        .map(|record| record.would_refuse.is_some())
+        .collect();
+    assert_eq!(would, [false, true, false]);
+    assert_eq!(records[2].outcome, Outcome::Refused);
+    let rules: Vec<_> = records
+        .iter()
+        .map(|record| record.rules.as_deref().unwrap())
+        .collect();
+    assert_eq!(rules, ["Audit-Allow", "Audit-Deny", "Enforce-Deny"]);
+}
+
+#[tokio::test]
+async fn new_key_signs_the_next_request_of_an_open_connection() {
+    let bed = Bed::open().await;
+    let mut client = bed.client().await;
+    for number in 1..4 {
+        bed.keys.replace(Some(key(number)));
+        assert_eq!(client.ask(GET).await.status, 200);
+        assert!(bed.imds.last().is_signed_by(&signing_key(number)));
+    }
+    bed.keys.replace(None);
+    assert_eq!(client.ask(GET).await.status, 429);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn id_and_secret_of_a_key_are_never_mixed_while_keys_are_rolled() {
+    let (bed, rolled) = (Arc::new(Bed::open().await), Arc::new(AtomicU8::new(0)));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (bed, rolled) = (Arc::clone(&bed), Arc::clone(&rolled));
+        tasks.spawn(async move {
+            let mut client = bed.client().await;
+            while rolled.load(Ordering::Relaxed) < ROLLS {
+                assert_eq!(client.ask(GET).await.status, 200);
+            }
+        });
+    }
+    // Each key stays until a request more was received, so that many of them are used.
+    for number in 0..ROLLS {
+        let before = bed.imds.count();
+        bed.keys.replace(Some(key(number % 16 + 1)));
+        bed.imds.wait_for_more_than(before).await;
+        rolled.fetch_add(1, Ordering::Relaxed);
+    }
+    tasks.join_all().await;
+    let mut used = BTreeSet::new();
+    for received in bed.imds.received() {
+        let id = received.authorization().unwrap().key;
+        let number = (1..=16).find(|number| *signing_key(*number).id() == id);
+        assert!(received.is_signed_by(&signing_key(number.unwrap())));
+        used.insert(number);
+    }
+    assert!(used.len() > 4, "{used:?}");
+}

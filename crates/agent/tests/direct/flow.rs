@@ -1,0 +1,84 @@
+//! Flow records as the kernel would write them, for this very process and for callers that are not what they were.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex};
+
+use latchkey_agent::proxy::FlowSource;
+use latchkey_intercept::{
+    AddressFamily, AgentProcess, Executable, FlowError, FlowRecord, Gid, Pid, StartTime, Uid,
+};
+use tokio::net::TcpStream;
+
+/// The kernel's flow table in memory: by the client's address, taken once.
+#[derive(Clone, Default)]
+pub(crate) struct Flows(Arc<Mutex<HashMap<SocketAddr, FlowRecord>>>);
+
+impl Flows {
+    pub(crate) fn publish(&self, client: SocketAddr, flow: FlowRecord) {
+        self.0.lock().unwrap().insert(client, flow);
+    }
+}
+
+impl FlowSource for Flows {
+    fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError> {
+        let client = accepted.peer_addr().unwrap();
+        Ok(self.0.lock().unwrap().remove(&client))
+    }
+}
+
+/// The record of this test process, asking for `destination`.
+pub(crate) fn own(destination: SocketAddr) -> FlowRecord {
+    let pid = Pid(std::process::id());
+    let executable = std::fs::metadata("/proc/self/exe").unwrap();
+    let device = executable.dev();
+    let device = rustix::fs::major(device) << 20 | rustix::fs::minor(device);
+    let namespace = std::fs::metadata("/proc/self/ns/mnt").unwrap().ino();
+    let ticks = AgentProcess::of(pid).unwrap().start_ticks();
+    FlowRecord {
+        pid,
+        start_time: StartTime::from_nanoseconds(ticks * 10_000_000),
+        uid: Uid(rustix::process::getuid().as_raw()),
+        gid: Gid(rustix::process::getgid().as_raw()),
+        euid: Uid(rustix::process::geteuid().as_raw()),
+        egid: Gid(rustix::process::getegid().as_raw()),
+        initial_user_namespace: true,
+        executable: Executable::new(device, executable.ino()),
+        cgroup_id: 1,
+        mount_namespace: u32::try_from(namespace).unwrap(),
+        user_namespace: 1,
+        network_namespace: 1,
+        comm: *b"direct\0\0\0\0\0\0\0\0\0\0",
+        original_destination: destination,
+        address_family: AddressFamily::Ipv4,
+        endpoint_index: 0,
+    }
+}
+
+/// This process, but without power over the initial user namespace: never root.
+pub(crate) fn unprivileged(destination: SocketAddr) -> FlowRecord {
+    FlowRecord {
+        initial_user_namespace: false,
+        ..own(destination)
+    }
+}
+
+/// A process that ended after it connected.
+pub(crate) fn gone(destination: SocketAddr) -> FlowRecord {
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = Pid(child.id());
+    child.wait().unwrap();
+    FlowRecord {
+        pid,
+        ..own(destination)
+    }
+}
+
+/// A process number that was given to another process since.
+pub(crate) fn replaced(destination: SocketAddr) -> FlowRecord {
+    FlowRecord {
+        start_time: StartTime::from_nanoseconds(7),
+        ..own(destination)
+    }
+}
