@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use latchkey_lab::id::LabId;
 
+mod benching;
+mod demo;
 mod entering;
 mod standing;
 
@@ -30,6 +32,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Shows the main job: host, three guests, callers, and what becomes of their requests
+    Demo {
+        /// End after the table: 0 if every row is as expected, else 1
+        #[arg(long)]
+        once: bool,
+    },
     /// Stands up a host and guests, and takes them down on an interrupt
     Up {
         /// Names of the guests
@@ -40,6 +48,8 @@ enum Action {
     List,
     /// Runs a command in a guest of a standing lab
     Enter(EnterArguments),
+    /// Measures direct, nginx and Latchkey in one run, and prints medians and ratios
+    Bench(BenchArguments),
     /// Removes what killed labs have left: processes, control groups, pins, directories
     Sweep,
     /// Holds the namespaces of one node until standard input ends
@@ -64,6 +74,19 @@ struct EnterArguments {
     /// The command and its arguments
     #[arg(last = true, value_name = "COMMAND", default_values = ["/bin/sh"])]
     command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct BenchArguments {
+    /// Repetitions of every load; medians are taken over them
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Length of one load in seconds
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
+    seconds: u32,
+    /// Also write the figures as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -108,9 +131,11 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let result = match arguments.action {
+        Action::Demo { once } => demo::demo(once),
         Action::Up { guests } => standing::up(&guests),
         Action::List => standing::list(),
         Action::Enter(arguments) => entering::enter(arguments),
+        Action::Bench(arguments) => benching::bench(&arguments),
         Action::Sweep => standing::sweep_all(),
         Action::Hold(arguments) => entering::hold(arguments),
         Action::Exec(arguments) => entering::exec(arguments),

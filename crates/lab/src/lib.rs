@@ -21,9 +21,12 @@
 //! ```
 
 pub mod account;
+pub mod bench;
 pub mod binaries;
 pub mod cgroup;
 pub mod command;
+pub mod curl;
+pub mod demo;
 pub mod entry;
 pub mod files;
 pub mod guest;
@@ -39,6 +42,7 @@ pub mod process;
 mod remains;
 pub mod state;
 pub mod sweep;
+pub mod system;
 pub mod wait;
 
 pub use account::Account;
@@ -47,3 +51,4 @@ pub use guest::Guest;
 pub use lab::{Lab, LabError};
 pub use node::Node;
 pub use process::{Process, ProcessError};
+pub use system::{GuestPlan, Profile, System, SystemError};

@@ -1,4 +1,4 @@
-//! Waiting for a file descriptor until a deadline; nothing here waits without one.
+//! Waiting for a file descriptor or a condition until a deadline; nothing here waits without one.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -38,6 +38,34 @@ impl Deadline {
 
     fn left(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+/// How often a condition is looked at.
+const STEP: Duration = Duration::from_millis(10);
+
+/// Asks `check` again and again until it finds something, and returns that, or nothing when the
+/// time is up.
+///
+/// # Errors
+/// Those of `check`, at once.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the lab has no runtime whose workers could be blocked"
+)]
+pub fn until<T, E>(
+    limit: Duration,
+    mut check: impl FnMut() -> Result<Option<T>, E>,
+) -> Result<Option<T>, E> {
+    let deadline = Deadline::after(limit);
+    loop {
+        // Asked before the condition: it gets one more look after a slow one.
+        let is_last = deadline.has_passed();
+        let found = check()?;
+        if found.is_some() || is_last {
+            return Ok(found);
+        }
+        std::thread::sleep(STEP);
     }
 }
 

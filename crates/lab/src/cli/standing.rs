@@ -10,13 +10,19 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::tell;
 
-pub(super) fn up(guests: &[String]) -> anyhow::Result<ExitCode> {
+/// Blocks the signals that end a lab and returns them, to be waited for. It comes before anything
+/// stands, so that an interrupt never leaves half a lab.
+pub(super) fn block_signals() -> anyhow::Result<SigSet> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
     }
-    // Blocked before anything stands, so that an interrupt never leaves half a lab.
     signals.thread_block().context("block signals")?;
+    Ok(signals)
+}
+
+pub(super) fn up(guests: &[String]) -> anyhow::Result<ExitCode> {
+    let signals = block_signals()?;
     let lab = guests
         .iter()
         .fold(Lab::builder(), |builder, name| builder.guest(name))

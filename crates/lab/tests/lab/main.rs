@@ -8,6 +8,8 @@
 )]
 
 mod crash;
+#[path = "../support/leftovers.rs"]
+mod leftovers;
 mod processes;
 mod reach;
 mod teardown;

@@ -1,42 +1,13 @@
 //! What is left of a lab that ends: nothing.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use latchkey_lab::Lab;
 use latchkey_lab::id::ProcessId;
 use latchkey_lab::pins::BPF_ROOT;
-use latchkey_lab::state::{LabState, RUN_DIRECTORY};
+use latchkey_lab::state::RUN_DIRECTORY;
 
+use crate::leftovers::Traces;
 use crate::{LIMIT, lab, shell};
-
-/// Everything of a lab that could be left.
-struct Traces {
-    paths: Vec<PathBuf>,
-    processes: Vec<ProcessId>,
-}
-
-impl Traces {
-    fn of(lab: &Lab) -> Self {
-        let state = LabState::read(lab.id()).unwrap();
-        let mut paths = vec![lab.dir().to_owned()];
-        for node in &state.nodes {
-            paths.extend([node.cgroup.clone(), node.pin_dir.clone()]);
-            paths.extend([&node.cgroup, &node.pin_dir].map(|p| p.parent().unwrap().to_owned()));
-        }
-        assert!(paths.iter().all(|path| path.exists()), "{paths:?}");
-        let processes: Vec<ProcessId> = state.nodes.iter().map(|node| node.holder).collect();
-        assert!(processes.iter().all(|process| process.is_alive()));
-        Self { paths, processes }
-    }
-
-    fn assert_gone(&self) {
-        let left: Vec<&PathBuf> = self.paths.iter().filter(|path| path.exists()).collect();
-        assert!(left.is_empty(), "{left:?}");
-        let left: Vec<&ProcessId> = self.processes.iter().filter(|p| p.is_alive()).collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
-}
 
 #[test]
 fn dropped_lab_leaves_no_process_group_pin_or_file() {

@@ -1,0 +1,150 @@
+//! What is planned for a guest: its protection as its machine file tells the host, and whether it has an agent.
+
+use std::time::Duration;
+
+use latchkey_protocol::{EndpointKind, Mode};
+use latchkey_record::AgentStatus;
+use serde_json::{Value, json};
+
+use super::profile::{self, Profile};
+use crate::guest::Guest;
+
+/// How often an agent asks the host: quick enough for a test, and slow beside a request.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How one endpoint is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// The mode.
+    pub mode: Mode,
+    /// Who may ask for what.
+    pub profile: Profile,
+}
+
+/// What is planned for a guest.
+#[derive(Debug, Clone)]
+#[must_use = "a plan does nothing until it is given to a system"]
+pub struct GuestPlan {
+    name: String,
+    imds: Protection,
+    wireserver: Protection,
+    key_incarnation: u32,
+    has_agent: bool,
+    poll_interval: Duration,
+}
+
+impl GuestPlan {
+    /// Plans a guest with an agent and the profiles of [`profile`], in this mode at all endpoints.
+    pub fn new(name: &str, mode: Mode) -> Self {
+        let protection = |profile| Protection { mode, profile };
+        Self {
+            name: name.to_owned(),
+            imds: protection(profile::standard()),
+            wireserver: protection(profile::open()),
+            key_incarnation: 1,
+            has_agent: true,
+            poll_interval: POLL_INTERVAL,
+        }
+    }
+
+    /// As [`GuestPlan::new`], in Audit.
+    pub fn audit(name: &str) -> Self {
+        Self::new(name, Mode::Audit)
+    }
+
+    /// As [`GuestPlan::new`], in Enforce.
+    pub fn enforce(name: &str) -> Self {
+        Self::new(name, Mode::Enforce)
+    }
+
+    /// Leaves the agent out.
+    pub fn without_agent(mut self) -> Self {
+        self.has_agent = false;
+        self
+    }
+
+    /// Replaces the profile of the instance metadata service.
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.imds.profile = profile;
+        self
+    }
+
+    /// Puts all endpoints into this mode.
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        (self.imds.mode, self.wireserver.mode) = (mode, mode);
+        self
+    }
+
+    /// Makes the agent ask the host this often.
+    pub fn with_poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// Lets the guest latch one new key.
+    pub fn with_next_key(mut self) -> Self {
+        self.key_incarnation += 1;
+        self
+    }
+
+    /// Returns the guest's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns how often the guest may have latched a key, the first one included.
+    #[must_use]
+    pub fn key_incarnation(&self) -> u32 {
+        self.key_incarnation
+    }
+
+    /// Returns whether the guest has an agent.
+    #[must_use]
+    pub fn has_agent(&self) -> bool {
+        self.has_agent
+    }
+
+    /// Returns how often the agent asks the host.
+    pub(super) fn poll_interval(&self) -> Duration {
+        self.poll_interval
+    }
+
+    /// Returns whether an agent is in the planned modes.
+    pub(super) fn modes_are(&self, status: &AgentStatus) -> bool {
+        let planned = |name: &str| {
+            if name == EndpointKind::Imds.as_str() {
+                self.imds.mode
+            } else {
+                self.wireserver.mode
+            }
+        };
+        let mut endpoints = status.endpoints.iter();
+        endpoints.all(|endpoint| endpoint.mode == planned(&endpoint.name))
+    }
+
+    /// Returns the content of the guest's machine file.
+    pub(super) fn machine(&self, guest: &Guest) -> Value {
+        let endpoint = |protection: &Protection| {
+            json!({
+                "mode": protection.mode,
+                "profile": protection.profile.document(),
+            })
+        };
+        json!({
+            "addresses": [guest.address()],
+            "interface": guest.interface(),
+            "key_incarnation": self.key_incarnation,
+            "imds": endpoint(&self.imds),
+            "wireserver": endpoint(&self.wireserver),
+            "facts": {
+                "computer_name": self.name,
+                "identity": {
+                    "tenant_id": "11111111-2222-4333-8444-555555555555",
+                    "client_id": "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+                    "object_id": "99999999-8888-4777-8666-555555555555",
+                },
+            },
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Host, agent and kernel programs together, asked by real clients in guests, as root on this machine.
+//!
+//! A missing privilege, mount or program is a failure here, not a reason to skip.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is the test's"
+)]
+
+mod agent_gone;
+mod attribution;
+mod clients;
+mod following;
+#[path = "../support/leftovers.rs"]
+mod leftovers;
+mod listener;
+mod names;
+mod signals;
+mod signatures;
+mod stray;
+mod verdicts;
+mod world;
