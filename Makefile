@@ -1,0 +1,46 @@
+# Latchkey: everything a newcomer needs. `make demo` and `make test` install what they miss.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+BIN := $(TARGET)/debug
+PYTHON := $(TARGET)/python
+
+export LATCHKEY_BIN_DIR := $(BIN)
+export LATCHKEY_PYTHON := $(PYTHON)/bin/python
+
+.PHONY: help deps build demo test bench fmt lint clean-lab
+help:            ## Shows this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+deps:            ## Installs what building and testing need (Debian, as root)
+	@scripts/deps.sh test
+
+build:           ## Builds every program
+	@scripts/deps.sh
+	$(CARGO) build --workspace
+
+demo: build      ## Shows the main job in namespaces and stays up; DEMO=once runs it and exits
+	$(BIN)/latchkey-lab demo $(if $(filter once,$(DEMO)),--once)
+
+test: deps       ## Runs all gating checks
+	@scripts/python.sh $(PYTHON)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) build --workspace
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --workspace --doc
+
+bench:           ## Measures direct, nginx and Latchkey in one run; writes target/bench/latest.json
+	@scripts/deps.sh bench
+	$(CARGO) build --workspace --release
+	LATCHKEY_BIN_DIR=$(TARGET)/release $(TARGET)/release/latchkey-lab bench --output $(TARGET)/bench/latest.json
+
+fmt:             ## Formats the code
+	$(CARGO) fmt --all
+
+lint:            ## Checks format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+clean-lab:       ## Removes what labs that were killed have left
+	$(BIN)/latchkey-lab sweep
