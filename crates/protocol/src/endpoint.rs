@@ -3,7 +3,7 @@
 //! What an endpoint accepts (host names, uploads, callers) is data of that endpoint.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,34 +68,51 @@ impl Endpoint {
     /// Returns whether `host`, a `Host` header value, names this endpoint.
     #[must_use]
     pub fn accepts_host(&self, host: &str) -> bool {
-        let (name, port) = split_host(host);
+        let Some((name, port)) = split_host(host) else {
+            return false;
+        };
         if port.is_some_and(|port| port != self.port) {
             return false;
         }
-        let Some(name) = name else { return false };
-        match name
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-        {
-            Ok(address) => self.addresses.contains(&address.to_canonical()),
-            Err(_) => self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name)),
+        match name {
+            HostName::Address(address) => self.addresses.contains(&address.to_canonical()),
+            HostName::Registered(name) => {
+                self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+            }
         }
     }
 }
 
-/// Splits a `Host` value into name and port; no name when the port is not a number.
-fn split_host(host: &str) -> (Option<&str>, Option<u16>) {
-    let after_bracket = host.rfind(']').map_or(0, |at| at + 1);
-    match host.get(after_bracket..).and_then(|tail| tail.find(':')) {
-        None => (Some(host), None),
-        Some(colon) => {
-            let (name, port) = host.split_at(after_bracket + colon);
-            match port.trim_start_matches(':').parse() {
-                Ok(port) => (Some(name), Some(port)),
-                Err(_) => (None, None),
-            }
+/// What stands before the port of a `Host` value.
+enum HostName<'a> {
+    Address(IpAddr),
+    Registered(&'a str),
+}
+
+/// Splits a `Host` value into name and port (RFC 9112 section 3.2); nothing when it is not of that
+/// form: an IPv6 address stands in brackets, nothing else does, and a port is digits.
+fn split_host(host: &str) -> Option<(HostName<'_>, Option<u16>)> {
+    let (name, tail) = match host.strip_prefix('[') {
+        Some(bracketed) => {
+            let (address, tail) = bracketed.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            (HostName::Address(address.into()), tail)
         }
+        None => {
+            let (name, tail) = host.split_at_checked(host.find(':').unwrap_or(host.len()))?;
+            let name = match name.parse::<Ipv4Addr>() {
+                Ok(address) => HostName::Address(address.into()),
+                Err(_) => HostName::Registered(name),
+            };
+            (name, tail)
+        }
+    };
+    match tail.strip_prefix(':') {
+        None if tail.is_empty() => Some((name, None)),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some((name, Some(digits.parse().ok()?)))
+        }
+        Some(_) | None => None,
     }
 }
 
@@ -222,6 +239,31 @@ mod tests {
             "168.63.129.17",
             ":32526",
             "168.63.129.16:32526:1",
+        ] {
+            assert!(!endpoint.accepts_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_are_not_of_the_form_are_not_accepted() {
+        let endpoint = host_ga();
+        for host in [
+            "[168.63.129.16]",
+            "[[::ffff:a83f:8110]]",
+            "[::ffff:a83f:8110",
+            "168.63.129.16]",
+            "[168.63.129.16",
+            "::ffff:168.63.129.16",
+            "[::ffff:a83f:8110%25eth0]",
+            "[::ffff:a83f:8110]x:32526",
+            "168.63.129.16:+32526",
+            "168.63.129.16::32526",
+            "168.63.129.16:65536",
+            "user@168.63.129.16",
+            "168.63.129.16.",
+            "168.63.33040",
+            "0xa83f8110",
+            "0250.077.0201.020",
         ] {
             assert!(!endpoint.accepts_host(host), "{host}");
         }

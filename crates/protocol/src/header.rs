@@ -4,10 +4,13 @@
 //! here (RFC 9110 section 7.6.1). What remains is unambiguous under the deployed
 //! signature, which covers one value per name.
 
+use std::borrow::Cow;
+
 use http::header::{
     ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION,
-    CONTENT_ENCODING, CONTENT_LANGUAGE, EXPECT, FORWARDED, IF_MATCH, IF_NONE_MATCH, PRAGMA,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
+    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, EXPECT, FORWARDED, IF_MATCH, IF_NONE_MATCH,
+    PRAGMA, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
+    VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -21,11 +24,15 @@ pub const HOST_CLAIMS: HeaderName = HeaderName::from_static("x-ms-azure-host-cla
 pub const HOST_AUTHORIZATION: HeaderName = HeaderName::from_static("x-ms-azure-host-authorization");
 
 const RESERVED_PREFIX: &[u8] = b"x-ms-azure-host-";
-const RESERVED_NAMES: [&[u8]; 4] = [
+/// Another signature, and the headers by which some servers take another method or path than the
+/// request line's.
+const RESERVED_NAMES: [&[u8]; 6] = [
     b"x-ms-azure-signature",
     b"x-http-method-override",
     b"x-http-method",
     b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
 ];
 
 const HOP_BY_HOP: [HeaderName; 11] = [
@@ -61,7 +68,7 @@ const LISTS: [HeaderName; 11] = [
 #[must_use]
 pub fn is_reserved(name: &HeaderName) -> bool {
     let folded = fold_underscores(name);
-    folded.starts_with(RESERVED_PREFIX) || RESERVED_NAMES.contains(&folded.as_slice())
+    folded.starts_with(RESERVED_PREFIX) || RESERVED_NAMES.contains(&&*folded)
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
@@ -69,15 +76,22 @@ fn is_forwarding(name: &HeaderName) -> bool {
 }
 
 /// SECURITY: some servers take `x_ms_azure_host_claims` for `x-ms-azure-host-claims`.
-fn fold_underscores(name: &HeaderName) -> Vec<u8> {
-    name.as_str()
-        .bytes()
-        .map(|byte| if byte == b'_' { b'-' } else { byte })
-        .collect()
+fn fold_underscores(name: &HeaderName) -> Cow<'_, [u8]> {
+    let name = name.as_str().as_bytes();
+    if !name.contains(&b'_') {
+        return Cow::Borrowed(name);
+    }
+    let hyphenated = name
+        .iter()
+        .map(|byte| if *byte == b'_' { b'-' } else { *byte });
+    Cow::Owned(hyphenated.collect())
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
+    let folded = fold_underscores(name);
+    HOP_BY_HOP
+        .iter()
+        .any(|own| own.as_str().as_bytes() == &*folded)
 }
 
 /// Finds why headers could be read, or signed, in more than one way.
@@ -92,6 +106,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Reason> {
         if is_hop_by_hop(name) || is_reserved(name) {
             continue;
         }
+        refuse_second_spelling(name, headers)?;
         let values = headers.get_all(name);
         if values
             .iter()
@@ -104,6 +119,23 @@ pub fn check(headers: &HeaderMap) -> Result<(), Reason> {
         }
     }
     refuse_nominated_headers(headers)
+}
+
+/// SECURITY: to a server that takes underscores for hyphens, `x_ms_version` is a second
+/// `x-ms-version`, and `content_length` says where the body ends.
+fn refuse_second_spelling(name: &HeaderName, headers: &HeaderMap) -> Result<(), Reason> {
+    let Cow::Owned(folded) = fold_underscores(name) else {
+        return Ok(());
+    };
+    if folded == CONTENT_LENGTH.as_str().as_bytes() {
+        return Err(Reason::ConflictingFraming);
+    }
+    let is_other_spelling =
+        |other: &&HeaderName| *other != name && *fold_underscores(other) == *folded;
+    match headers.keys().find(is_other_spelling) {
+        Some(_) => Err(Reason::RepeatedHeader),
+        None => Ok(()),
+    }
 }
 
 const fn is_plain(byte: &u8) -> bool {
@@ -126,13 +158,12 @@ fn refuse_nominated_headers(headers: &HeaderMap) -> Result<(), Reason> {
 
 /// Drops what may not travel on in a request: reserved and hop-by-hop headers.
 pub fn strip(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    let reserved: Vec<_> = headers
+    let dropped: Vec<_> = headers
         .keys()
-        .filter(|name| is_reserved(name))
+        .filter(|name| is_reserved(name) || is_hop_by_hop(name))
         .cloned()
         .collect();
-    for name in reserved {
+    for name in dropped {
         headers.remove(name);
     }
 }
@@ -188,6 +219,8 @@ mod tests {
             ("x-ms_azure-host-authorization", "a"),
             ("x-ms-azure-signature", "a"),
             ("X-HTTP-Method-Override", "PUT"),
+            ("X-Original-URL", "/metadata/identity"),
+            ("x_rewrite-url", "/metadata/identity"),
             ("Connection", "keep-alive, Upgrade, HTTP2-Settings"),
             ("Upgrade", "h2c"),
             ("HTTP2-Settings", "a"),
@@ -195,6 +228,8 @@ mod tests {
             ("Proxy-Authorization", "a"),
             ("TE", "trailers"),
             ("Transfer-Encoding", "chunked"),
+            ("transfer_encoding", "chunked"),
+            ("proxy_connection", "a"),
             ("Expect", "100-continue"),
             ("Metadata", "true"),
             ("x-ms-version", "2012-11-30"),
@@ -222,6 +257,28 @@ mod tests {
         assert_eq!(
             check(&headers(&[("x-dup", "a"), ("x-dup", "b")])),
             Err(Reason::RepeatedHeader)
+        );
+    }
+
+    #[test]
+    fn second_spelling_of_a_header_is_ambiguous() {
+        for lines in [
+            [("x-ms-version", "a"), ("x_ms_version", "b")],
+            [("x_ms-version", "a"), ("x-ms_version", "a")],
+        ] {
+            assert_eq!(
+                check(&headers(&lines)),
+                Err(Reason::RepeatedHeader),
+                "{lines:?}"
+            );
+        }
+        assert_eq!(
+            check(&headers(&[("x_trace", "a"), ("x-other", "b")])),
+            Ok(())
+        );
+        assert_eq!(
+            check(&headers(&[("content_length", "5")])),
+            Err(Reason::ConflictingFraming)
         );
     }
 

@@ -55,7 +55,7 @@ reasons! {
     TargetTooLong = "target_too_long", 414;
     /// The request target holds a byte that no request target may hold.
     MalformedTarget = "malformed_target", 400;
-    /// The request target names a scheme and authority, as only a proxy accepts.
+    /// The request target names an authority, as only a proxy accepts, or could be read to name one.
     AbsoluteForm = "absolute_form", 400;
     /// The method is not one that a metadata service serves.
     MethodNotAllowed = "method_not_allowed", 405;
@@ -103,6 +103,8 @@ reasons! {
     CollidingParameters = "colliding_parameters", 400;
     /// A query parameter has no name.
     NamelessParameter = "nameless_parameter", 400;
+    /// The name of a query parameter holds a blank or a plus sign.
+    UnusualParameterName = "unusual_parameter_name", 400;
     /// The query holds a semicolon, which some servers take for a separator.
     SemicolonInQuery = "semicolon_in_query", 400;
     /// A header that may appear once appears more than once.

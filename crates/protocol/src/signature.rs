@@ -96,15 +96,19 @@ fn write_parameters(query: &str, mut sink: impl FnMut(&[u8])) {
             continue;
         }
         let name = fold_case(name);
-        let joined = format!("{name}{value}");
-        pairs.retain(|(key, _, _)| *key != joined);
-        pairs.push((joined, name, value));
+        pairs.push((format!("{name}{value}"), name, value));
     }
-    pairs.sort_unstable();
-    for (index, (_, name, value)) in pairs.iter().enumerate() {
-        if index > 0 {
-            sink(b"&");
+    // The sort is stable, so the last of equal ones is the one received last. Looking for equal
+    // ones while collecting would cost the square of what a stranger may send.
+    pairs.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let mut sorted = pairs.iter().peekable();
+    let mut separator: &[u8] = b"";
+    while let Some((joined, name, value)) = sorted.next() {
+        if sorted.peek().is_some_and(|(next, ..)| next == joined) {
+            continue;
         }
+        sink(separator);
+        separator = b"&";
         sink(name.as_bytes());
         if !value.is_empty() {
             sink(b"=");

@@ -3,7 +3,8 @@
 //! Rules are matched on this form and the target is forwarded as received. So whatever
 //! a lenient host could read differently (encoded separators, dot segments, double
 //! encoding, path parameters, repeated parameters, …) has no canonical form. Empty
-//! segments collapse: real clients send them, and either reading is decided alike.
+//! segments collapse: real clients send them, and either reading is decided alike; an
+//! empty first one does not, because what follows could be read as an authority.
 
 use crate::reason::Reason;
 
@@ -25,6 +26,11 @@ impl CanonicalTarget {
             Some((path, query)) => (path, query),
             None => (target, ""),
         };
+        // SECURITY: URL parsers take `//a/b` for the path `/b` at the authority `a`
+        // (RFC 3986 section 4.2), so an empty first segment is no mere repetition.
+        if path.starts_with("//") {
+            return Err(Reason::AbsoluteForm);
+        }
         let (path, has_trailing_slash) = match path {
             "*" => ("*".to_owned(), false),
             _ => canonical_path(path)?,
@@ -135,7 +141,7 @@ fn canonical_query(raw: &str) -> Result<Vec<(String, String)>, Reason> {
             return Err(Reason::NamelessParameter);
         }
         signed_as.push(name.to_ascii_lowercase() + value);
-        parameters.push((canonical_text(name)?, canonical_text(value)?));
+        parameters.push((canonical_name(name)?, canonical_text(value)?));
     }
     if repeats(parameters.iter().map(|(name, _)| name.as_str())) {
         return Err(Reason::RepeatedParameter);
@@ -145,6 +151,19 @@ fn canonical_query(raw: &str) -> Result<Vec<(String, String)>, Reason> {
         return Err(Reason::CollidingParameters);
     }
     Ok(parameters)
+}
+
+/// Reads the name of a parameter of a request or of a rule, as [`canonical_text`] does.
+///
+/// # Errors
+/// The reason, when two parsers could read the name differently: form decoders take a plus sign
+/// for a blank, and some servers trim blanks off names.
+pub fn canonical_name(raw: &str) -> Result<String, Reason> {
+    let name = canonical_text(raw)?;
+    if name.contains([' ', '+']) {
+        return Err(Reason::UnusualParameterName);
+    }
+    Ok(name)
 }
 
 fn repeats<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
@@ -200,13 +219,12 @@ mod tests {
         for target in [
             "/Metadata/%49nstance",
             "/metadata/instance/",
-            "//metadata///instance",
+            "/metadata///instance",
             "/metadata/instance?x=1",
         ] {
             assert_eq!(path(target), "/metadata/instance", "{target}");
         }
         assert_eq!(path("/"), "/");
-        assert_eq!(path("//"), "/");
         assert_eq!(path("*"), "*");
     }
 
@@ -251,6 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn path_that_could_begin_with_an_authority_has_no_canonical_form() {
+        for target in [
+            "//",
+            "//x/metadata/identity",
+            "///metadata/identity",
+            "//?a=b",
+        ] {
+            assert_eq!(
+                CanonicalTarget::parse(target),
+                Err(Reason::AbsoluteForm),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
     fn parameters_are_decoded_and_folded_once() {
         let target =
             CanonicalTarget::parse("/a?API%2DVersion=2018%2D02-01&Resource=HTTPS://X/&&flag&e=")
@@ -279,6 +313,8 @@ mod tests {
             ("a=bc&ab=c", Reason::CollidingParameters),
             ("abc&ab=c", Reason::CollidingParameters),
             ("=v", Reason::NamelessParameter),
+            ("%20a=1", Reason::UnusualParameterName),
+            ("a+=1", Reason::UnusualParameterName),
             ("a=1;b=2", Reason::SemicolonInQuery),
             ("a=%00", Reason::ControlCharacter),
             ("a=%ff", Reason::InvalidEncoding),

@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use latchkey_protocol::Reason;
 use latchkey_protocol::authorization::{self, QueryParameters};
-use latchkey_protocol::target::{canonical_path, canonical_text};
+use latchkey_protocol::target::{canonical_name, canonical_path, canonical_text};
 
 use super::Reader;
 use crate::document::ProblemKind;
@@ -60,8 +61,11 @@ impl Reader {
             if name.is_empty() {
                 self.report(pointer.clone(), ProblemKind::NamelessParameter);
             }
-            let (Some(name), Some(value)) = (self.text(&pointer, name), self.text(&pointer, value))
-            else {
+            let readings = (
+                self.readable(&pointer, name, canonical_name),
+                self.readable(&pointer, value, canonical_text),
+            );
+            let (Some(name), Some(value)) = readings else {
                 continue;
             };
             if constraints.iter().any(|(known, _)| *known == name) {
@@ -74,12 +78,18 @@ impl Reader {
         constraints
     }
 
-    fn text(&mut self, pointer: &str, text: &str) -> Option<String> {
+    /// Reads a text of the rules as the same text of a request is read.
+    fn readable(
+        &mut self,
+        pointer: &str,
+        text: &str,
+        read: fn(&str) -> Result<String, Reason>,
+    ) -> Option<String> {
         let unreadable = |reason| ProblemKind::UnreadableText {
             text: text.to_owned(),
             reason,
         };
-        canonical_text(text)
+        read(text)
             .map_err(|reason| self.report(pointer, unreadable(reason)))
             .ok()
     }

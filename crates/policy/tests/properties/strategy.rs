@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 const PATHS: [&str; 12] = [
-    "/", "/a", "/a/", "/A/%42", "/a/b/", "/a//b/c", "/ab", "/b", "/b/c", "//a", "/a.b", "/c/",
+    "/", "/a", "/a/", "/A/%42", "/a/b/", "/a//b/c", "/ab", "/b", "/b/c", "/a//", "/a.b", "/c/",
 ];
 const NAMES: [&str; 3] = ["x", "Y", "%7a"];
 const VALUES: [&str; 4] = ["", "1", "Two", "%74wo"];
-const AMBIGUOUS_PATHS: [&str; 6] = ["/a/../b", "/a%2fb", "/a;x", "/%61%00", "/a%252fb", "/a/./b"];
+const AMBIGUOUS_PATHS: [&str; 7] = [
+    "/a/../b", "/a%2fb", "/a;x", "/%61%00", "/a%252fb", "/a/./b", "//a",
+];
 
 fn parameters() -> impl Strategy<Value = Vec<(String, String)>> {
     (
@@ -178,7 +180,9 @@ pub(crate) fn respell(target: &str, spelling: &[u8]) -> String {
         match choices.next() {
             Some(1) => respelled.push(letter.to_ascii_uppercase()),
             Some(2) if is_free => respelled.push_str(&format!("%{:02X}", u32::from(letter))),
-            Some(3) if letter == '/' && !target.contains("//") => respelled.push_str("//"),
+            Some(3) if letter == '/' && !respelled.is_empty() && !target.contains("//") => {
+                respelled.push_str("//");
+            }
             _ => respelled.push(letter),
         }
     }
