@@ -11,6 +11,7 @@ use latchkey_protocol::request::Meaning;
 use latchkey_protocol::signature::{SCHEME, Signable};
 use latchkey_protocol::status::StatusDocument;
 use latchkey_protocol::{EndpointKind, KeyId, Reason, Request};
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 use tracing::info;
 
@@ -19,6 +20,11 @@ use crate::key_service::{KeyKnown, KeyService, KeyServiceError};
 use crate::latch::{Announcement, Candidate};
 use crate::machine::{Channel, Machine, Protection};
 use crate::verify::Signature;
+
+const CHANNEL: &str = "secure-channel";
+/// How often a path is decoded in the search for the channel; one that then still changes is
+/// taken for it.
+const MAX_DECODINGS: usize = 4;
 
 /// A call of the secure channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +45,17 @@ impl ChannelCall {
         if kind != EndpointKind::WireServer {
             return None;
         }
-        let Meaning::Canonical(target) = request.meaning() else {
-            return None;
+        let head = request.head();
+        let target = match request.meaning() {
+            Meaning::Canonical(target) => target,
+            Meaning::Ambiguous(_) => {
+                return may_name_the_channel(head.path_and_query().0).then_some(Self::Unknown);
+            }
         };
         let mut segments = target.path().split('/').skip(1);
-        if segments.next() != Some("secure-channel") {
+        if segments.next() != Some(CHANNEL) {
             return None;
         }
-        let head = request.head();
         let call = match (&head.method, head.target.as_str()) {
             (&Method::GET, STATUS_PATH) => Self::Status,
             (&Method::POST, KEY_PATH) => Self::Key,
@@ -91,6 +100,29 @@ impl ChannelCall {
             Self::Unknown => Err(Reason::UnknownChannelCall.into()),
         }
     }
+}
+
+/// Returns whether a service that reads a path leniently could take it for one of the channel.
+///
+/// SECURITY: outside Enforce ambiguous requests are answered, and the channel of a service behind
+/// the gateway must not be reached by `/./secure-channel/key`.
+fn may_name_the_channel(path: &str) -> bool {
+    let mut text = path.to_ascii_lowercase().into_bytes();
+    for _ in 0..MAX_DECODINGS {
+        if text
+            .windows(CHANNEL.len())
+            .any(|part| part == CHANNEL.as_bytes())
+        {
+            return true;
+        }
+        let mut decoded: Vec<u8> = percent_decode(&text).collect();
+        decoded.make_ascii_lowercase();
+        if decoded == text {
+            return false;
+        }
+        text = decoded;
+    }
+    true
 }
 
 async fn attest(
@@ -230,7 +262,14 @@ mod tests {
         for line in [
             "GET /Secure-Channel/status",
             "POST /secure-channel/status",
+            "GET /secure-channel//key",
             "GET //secure-channel//key",
+            "POST /./secure-channel/key",
+            "POST /x/../secure-channel/key",
+            "POST /secure-channel;x/key",
+            "POST /.%2fSecure%2dChannel/key",
+            "POST /secure%252dchannel/key",
+            "POST /%2525252525252525252525",
             "GET /secure-channel",
             "POST /secure-channel/key?x=1",
             "POST /secure-channel/key/x/key-attestation",
@@ -240,7 +279,9 @@ mod tests {
         for endpoint in [0, 2] {
             assert_eq!(recognise(endpoint, "GET /secure-channel/status"), None);
         }
-        assert_eq!(recognise(1, "GET /secure-channels"), None);
+        for line in ["GET /secure-channels", "GET /./machine", "GET //machine"] {
+            assert_eq!(recognise(1, line), None, "{line}");
+        }
     }
 
     #[test]

@@ -150,6 +150,8 @@ impl KeyService {
         };
         proof(&candidate.key().issued().key, KeyKnown::Known)?;
         if let Candidate::Pending(key) = &candidate {
+            // The owner may have taken back the raise that this key was issued for.
+            latch_of(&slot)?.check_issue(machine.key_incarnation)?;
             self.save(&machine.id, key).await?;
             latch_of(&slot)?.latch(Arc::clone(key), Instant::now());
         }
@@ -317,6 +319,25 @@ mod tests {
         assert_ne!(*one, *two);
         assert_ne!(first.id(), second.id());
         assert_eq!(first.id().as_str(), first.id().as_str().to_lowercase());
+    }
+
+    #[tokio::test]
+    async fn key_issued_for_a_raise_that_was_taken_back_is_not_latched() {
+        let service = KeyService::new(Arc::new(MemoryStore::default())).unwrap();
+        let mut machine = machine("a", "10.0.0.4", None);
+        let latched = latch_one(&service, &machine).await;
+        machine.key_incarnation += 1;
+        let key = service
+            .issue(&machine, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+        machine.key_incarnation -= 1;
+        let refused = service.attest(&machine, key.id(), |_, _| Ok(())).await;
+        assert!(matches!(
+            refused,
+            Err(KeyServiceError::Refused(Reason::KeyLatched))
+        ));
+        assert_eq!(service.latched(&machine).await.unwrap(), Some((latched, 1)));
     }
 
     #[tokio::test]

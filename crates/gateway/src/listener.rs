@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use crate::admission::{Admission, Gate};
+use crate::admission::{Admission, Gate, Source};
 use crate::service::{Gateway, Ingress};
 
 /// How long to wait after a failed accept: the usual cause is too many open files.
@@ -18,7 +18,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A bound socket and what is known of all that comes through it.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: Arc<TcpListener>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) interface: Option<Arc<str>>,
     pub(crate) gateway: Arc<Gateway>,
@@ -68,10 +68,11 @@ impl Listener {
             return;
         }
         let (gateway, drain) = (Arc::clone(&self.gateway), drain.clone());
-        match self
-            .gate
-            .admit(ingress.source.ip(), ingress.interface.clone())
-        {
+        let source = match gateway.identify(&ingress) {
+            Some(machine) => Source::Machine(machine.id.clone()),
+            None => Source::Stranger(ingress.interface.clone()),
+        };
+        match self.gate.admit(source) {
             Admission::Served(place) => {
                 connections.spawn(async move {
                     gateway.serve(stream, &ingress, drain).await;

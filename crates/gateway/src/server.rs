@@ -1,8 +1,9 @@
 //! The listeners: one for each endpoint and interface, so that the ingress interface is a fact of the kernel.
 //!
-//! Follows the machine table: a new interface gets its listeners, one that no machine
-//! names loses them. What cannot be bound is tried again and shown; at the start, an
-//! address that cannot be had at all ends the server.
+//! Follows the machine table and the interfaces: a new interface gets its listeners, one
+//! that no machine names loses them, one that was made anew gets new ones. What cannot be
+//! bound is tried again and shown; at the start, an address that cannot be had at all ends
+//! the server.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use latchkey_protocol::Endpoint;
+use nix::sys::socket::{getsockopt, sockopt};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -24,7 +26,8 @@ use crate::listener::Listener;
 use crate::service::Gateway;
 
 const BACKLOG: u32 = 1024;
-const RETRY_BIND: Duration = Duration::from_secs(1);
+/// How often listeners are looked at that may have lost their interface, or never had it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long open connections may take to finish their request at the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -112,8 +115,24 @@ struct Slot {
 
 #[derive(Debug)]
 struct Running {
+    socket: Arc<TcpListener>,
     address: SocketAddr,
     drain: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Returns whether the socket still takes the packets of the slot's interface.
+    ///
+    /// SECURITY: a socket is bound to an interface's index. When an interface is deleted and made
+    /// anew under its name, as for a guest that restarts, its packets would pass by the socket and
+    /// reach the one for machines without an interface.
+    fn serves(&self, slot: &Slot) -> bool {
+        match &slot.interface {
+            None => true,
+            Some(interface) => getsockopt(&*self.socket, sockopt::BindToDevice)
+                .is_ok_and(|device| device == **interface),
+        }
+    }
 }
 
 impl Server {
@@ -159,12 +178,12 @@ impl Server {
     /// # Errors
     /// When a listener ends by itself.
     pub async fn run(mut self, mut drain: watch::Receiver<bool>) -> Result<(), ServerError> {
-        let mut retry = interval(RETRY_BIND);
+        let mut look = interval(LOOK_EVERY);
         let outcome = loop {
             tokio::select! {
                 _ = drain.wait_for(|draining| *draining) => break Ok(()),
                 changed = self.changes.changed() => if changed.is_ok() { self.follow_machines() },
-                _ = retry.tick(), if self.has_problem() => self.follow_machines(),
+                _ = look.tick() => if self.has_problem() { self.follow_machines() },
                 Some(Err(_panicked)) = self.tasks.join_next() => break Err(ServerError::ListenerEnded),
             }
         };
@@ -180,17 +199,19 @@ impl Server {
     }
 
     fn has_problem(&self) -> bool {
-        self.state
-            .load()
-            .iter()
-            .any(|listener| listener.problem.is_some())
+        let is_unbound = |listener: &ListenerState| listener.problem.is_some();
+        self.state.load().iter().any(is_unbound)
+            || self
+                .running
+                .iter()
+                .any(|(slot, running)| !running.serves(slot))
     }
 
     /// Makes the listeners be those that the machines need.
     fn reconcile(&mut self) -> Vec<ServerError> {
         let wanted = self.wanted();
         self.running.retain(|slot, running| {
-            let is_wanted = wanted.iter().any(|(wanted, _)| wanted == slot);
+            let is_wanted = wanted.iter().any(|(wanted, _)| wanted == slot) && running.serves(slot);
             if !is_wanted {
                 info!(address = %running.address, interface = slot.interface, "listener closed");
                 running.drain.send_replace(true);
@@ -245,21 +266,26 @@ impl Server {
         })?;
         info!(endpoint = endpoint.name, %address, interface = slot.interface, "listener bound");
         let (drain, drained) = watch::channel(false);
+        let socket = Arc::new(socket);
         let listener = Listener {
-            socket,
+            socket: Arc::clone(&socket),
             endpoint: Arc::clone(endpoint),
             interface: slot.interface.as_deref().map(Arc::from),
             gateway: Arc::clone(&self.gateway),
             gate: Arc::clone(&self.gate),
         };
         self.tasks.spawn(listener.run(drained));
-        self.running
-            .insert(slot.clone(), Running { address, drain });
+        let running = Running {
+            socket,
+            address,
+            drain,
+        };
+        self.running.insert(slot.clone(), running);
         Ok(address)
     }
 
     async fn finish(mut self) {
-        for running in self.running.values() {
+        for (_, running) in self.running.drain() {
             running.drain.send_replace(true);
         }
         let ended = timeout(DRAIN_DEADLINE, async {

@@ -27,7 +27,7 @@ use crate::emulator::Emulator;
 use crate::key_service::{KeyKnown, KeyService, KeyServiceError};
 use crate::machine::{Machine, MachineTable};
 use crate::observe::{ObservationSink, Witness};
-use crate::verify::Signature;
+use crate::verify::{Signature, require_covered};
 
 /// Where a connection came in: facts of the kernel.
 #[derive(Clone, Debug)]
@@ -276,7 +276,8 @@ impl Gateway {
             .answer(&machine, kind, request.head(), &body, self.clock.now()))
     }
 
-    fn identify(&self, ingress: &Ingress) -> Option<Arc<Machine>> {
+    /// Returns the machine that a connection comes from.
+    pub(crate) fn identify(&self, ingress: &Ingress) -> Option<Arc<Machine>> {
         self.machines
             .load()
             .identify(ingress.source.ip(), ingress.interface.as_deref())
@@ -295,6 +296,7 @@ impl Gateway {
             Ok(claims) => {
                 witness.found(SignatureFinding::Valid, Some(claims));
                 ambiguity(request)?;
+                require_covered(&request.head().headers)?;
                 if endpoint.kind.is_root_only() && claims.elevation != Elevation::Root {
                     return Err(Reason::RootRequired);
                 }
@@ -358,7 +360,7 @@ impl Gateway {
         self.counters.requests_refused.increment();
         witness.blamed(reason);
         match reason {
-            // Strangers are told nothing, not even the time.
+            // A stranger has nothing to sign, so it needs no time to sign by.
             Reason::UnknownMachine => problem(reason),
             _ => self.dated(problem(reason)),
         }

@@ -83,6 +83,21 @@ impl Signature {
     }
 }
 
+/// Refuses headers of several lines in a signed request.
+///
+/// SECURITY: the scheme covers the last line of a header alone, so anybody on the way could have
+/// added the ones before it.
+///
+/// # Errors
+/// [`Reason::RepeatedHeader`] when a line is not covered.
+pub fn require_covered(headers: &HeaderMap) -> Result<(), Reason> {
+    if headers.len() == headers.keys_len() {
+        Ok(())
+    } else {
+        Err(Reason::RepeatedHeader)
+    }
+}
+
 fn is_near(date: Timestamp, now: Timestamp) -> bool {
     date.duration_since(now).unsigned_abs() <= window().unsigned_abs()
 }
@@ -273,6 +288,18 @@ mod tests {
             case.headers.append(&name, value);
             assert_eq!(case.check(), Err(Reason::SignatureRepeated), "{name}");
         }
+    }
+
+    #[test]
+    fn header_line_that_the_signature_does_not_cover_is_refused() {
+        let mut case = Case::signed(0, &own());
+        assert_eq!(require_covered(&case.headers), Ok(()));
+        let covered = case.headers["host"].clone();
+        case.headers
+            .insert("host", "added.example".parse().unwrap());
+        case.headers.append("host", covered);
+        assert!(case.check().is_ok(), "the MAC alone does not show it");
+        assert_eq!(require_covered(&case.headers), Err(Reason::RepeatedHeader));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use latchkey_gateway::clock::SystemClock;
@@ -18,7 +20,8 @@ use latchkey_protocol::{Endpoint, EndpointKind};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::config::Config;
@@ -28,6 +31,10 @@ use crate::machines::reload::MachineFollower;
 use crate::observations::ObservationWriter;
 use crate::signals::Signals;
 use crate::token_key::{self, TokenKeyError};
+
+/// How long the parts may take to end: longer than the listeners' drain. A client of the admin
+/// interface that never finishes its request must not hold the program.
+const END_DEADLINE: Duration = Duration::from_secs(12);
 
 /// Why the program ended.
 #[derive(Debug, thiserror::Error)]
@@ -172,8 +179,14 @@ async fn supervise(
     }
     info!("ending, open requests may finish");
     stop.send_replace(true);
+    let deadline = sleep(END_DEADLINE);
+    let mut deadline = pin!(deadline);
     loop {
         tokio::select! {
+            () = &mut deadline => {
+                warn!("parts of the program were still busy at the deadline, and were cut");
+                return outcome;
+            }
             () = signals.interrupt.received() => return Err(AppError::Interrupted),
             ended = parts.join_next() => match ended {
                 None => return outcome,

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 /// The schema that this program writes.
 const SCHEMA_VERSION: i64 = 1;
 const FILE_NAME: &str = "keys.sqlite";
+/// The permission bits by which group and others may replace the files of a folder.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Keeps latched keys in a `SQLite` database.
 #[derive(Debug)]
@@ -54,6 +56,14 @@ pub enum OpenError {
         /// What `SQLite` found.
         report: String,
     },
+    /// Others than the owner may replace the files of the state folder.
+    #[error("the state folder `{}` has mode {mode:04o}: take the right to write from group and others, or they choose the keys", path.display())]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The file cannot be written.
     #[error("the key database `{}` is read-only", path.display())]
     ReadOnly {
@@ -77,10 +87,19 @@ impl SqliteKeyStore {
     /// When the database cannot be trusted to hold what it is given.
     pub fn open(state_dir: &Path) -> Result<Self, OpenError> {
         let path = state_dir.join(FILE_NAME);
-        create_private(state_dir, &path).map_err(|source| OpenError::Create {
+        let creating = |source| OpenError::Create {
             path: path.clone(),
             source,
-        })?;
+        };
+        create_folder(state_dir).map_err(creating)?;
+        let mode = state_dir.metadata().map_err(creating)?.permissions().mode() & 0o7777;
+        if mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(OpenError::Exposed {
+                path: state_dir.to_owned(),
+                mode,
+            });
+        }
+        create_file(&path).map_err(creating)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(&path, flags).map_err(|source| OpenError::Use {
@@ -129,12 +148,17 @@ impl SqliteKeyStore {
     }
 }
 
-/// Makes folder and file with no access for others, also when they are there already.
-fn create_private(state_dir: &Path, path: &Path) -> io::Result<()> {
+/// Makes the folder with no access for others. One that is there is the operator's and stays as it
+/// is.
+fn create_folder(state_dir: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(state_dir)?;
+        .create(state_dir)
+}
+
+/// Makes the file with no access for others, also when it is there already.
+fn create_file(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -261,6 +285,21 @@ mod tests {
         assert_eq!(mode_of(&state), 0o700);
         for entry in state.read_dir().unwrap() {
             assert_eq!(mode_of(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn folder_in_which_others_may_replace_the_keys_is_refused() {
+        let folder = TempDir::new().unwrap();
+        for (mode, is_refused) in [(0o777, true), (0o1777, true), (0o770, true), (0o755, false)] {
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            let opened = SqliteKeyStore::open(folder.path());
+            let refused = matches!(opened, Err(OpenError::Exposed { .. }));
+            assert_eq!(
+                (refused, opened.is_err()),
+                (is_refused, is_refused),
+                "{mode:o}"
+            );
         }
     }
 

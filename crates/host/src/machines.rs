@@ -8,6 +8,7 @@ mod document;
 mod facts;
 mod profile;
 pub mod reload;
+mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

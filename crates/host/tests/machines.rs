@@ -56,6 +56,20 @@ fn file_that_was_cut_off_is_refused_and_not_taken_for_unprotected() {
 }
 
 #[test]
+fn profile_that_says_a_thing_twice_is_refused() {
+    let twice = r#"{ "defaultAccess": "Deny", "defaultAccess": "Allow" }"#;
+    let inline = format!(
+        r#"{{ "addresses": ["10.0.0.1"], "wireserver": {{ "mode": "Enforce" }},
+            "imds": {{ "mode": "Enforce", "profile": {twice} }} }}"#
+    );
+    assert!(problems(&[("a.json", &inline)]).contains("given twice"));
+    let beside = "addresses = [\"10.0.0.1\"]\nwireserver = { mode = \"Enforce\" }\n\
+                  imds = { mode = \"Enforce\", profile = \"p.profile\" }\n";
+    let text = problems(&[("a.toml", beside), ("p.profile", twice)]);
+    assert!(text.contains("given twice"), "{text}");
+}
+
+#[test]
 fn every_file_with_a_problem_is_named() {
     let text = problems(&[
         ("a.toml", "addresses = [\"10.0.0.1\"]\nnonsense = 1\n"),

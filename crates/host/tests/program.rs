@@ -279,6 +279,24 @@ async fn token_documents_are_served_to_whoever_verifies() {
     stop(child).await;
 }
 
+#[tokio::test]
+async fn client_that_never_finishes_its_request_does_not_keep_the_program_from_ending() {
+    let site = Site::new(5);
+    let child = site.start().await;
+    let mut slow = TcpStream::connect(SocketAddr::from((site.address, 9420)))
+        .await
+        .unwrap();
+    slow.write_all(b"GET /status HTTP/1.1\r\n").await.unwrap();
+    until("the request has begun", async || {
+        site.get(9420, "/healthz").await.is_ok()
+    })
+    .await;
+    site.get(8080, "/metadata/versions").await.unwrap();
+    stop(child).await;
+    drop(slow);
+    assert_eq!(observations(&site).len(), 1, "none is lost at the end");
+}
+
 async fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM)
         .args(arguments)

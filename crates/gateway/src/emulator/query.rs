@@ -1,5 +1,7 @@
 //! A query as the metadata services read it: names without letter case, values as meant, no name twice.
 
+use std::collections::HashSet;
+
 use percent_encoding::percent_decode_str;
 
 /// The parameters of a request.
@@ -19,6 +21,7 @@ impl Query {
     /// Reads the text after the question mark.
     pub(super) fn parse(raw: Option<&str>) -> Result<Self, QueryError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut names = HashSet::new();
         for piece in raw
             .unwrap_or_default()
             .split('&')
@@ -26,10 +29,7 @@ impl Query {
         {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             let (name, value) = (decode(name)?, decode(value)?);
-            if parameters
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(&name))
-            {
+            if !names.insert(name.to_ascii_lowercase()) {
                 return Err(QueryError::Repeated);
             }
             parameters.push((name, value));

@@ -142,3 +142,58 @@ async fn address_that_is_taken_ends_the_server_at_the_start() {
     let error = bound(&gateway, endpoint(port)).unwrap_err();
     assert!(matches!(error, ServerError::Bind { .. }), "{error}");
 }
+
+/// Runs `ip` in the network namespace of this thread.
+fn ip(arguments: &str) {
+    let status = std::process::Command::new("ip")
+        .args(arguments.split(' '))
+        .status();
+    assert!(status.unwrap().success(), "ip {arguments}");
+}
+
+#[test]
+fn interface_that_was_made_anew_gets_a_new_listener() {
+    // A thread's network namespace ends with the thread.
+    let alone = std::thread::spawn(|| {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("this test needs root");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(follow_an_interface());
+    });
+    alone.join().unwrap();
+}
+
+async fn follow_an_interface() {
+    ip("link set lo up");
+    ip("link add guest0 type veth peer name guest1");
+    let gateway = gateway();
+    let machine = machine("a", "127.0.0.1", Some("guest0"));
+    gateway.set_machines(MachineTable::new(vec![machine]).unwrap());
+    let mut server = bound(&gateway, endpoint(8080)).unwrap();
+    assert!(!server.has_problem());
+
+    ip("link delete guest0");
+    assert!(server.has_problem(), "the listener lost its interface");
+    server.follow_machines();
+    assert!(server.state().load()[0].problem.is_some());
+
+    ip("link add guest0 type veth peer name guest1");
+    server.follow_machines();
+    assert!(server.state().load()[0].problem.is_none() && !server.has_problem());
+    let device = getsockopt(
+        &*server.running.values().next().unwrap().socket,
+        sockopt::BindToDevice,
+    );
+    assert_eq!(device.unwrap(), "guest0");
+
+    ip("link delete guest0");
+    ip("link add guest0 type veth peer name guest1");
+    assert!(
+        server.has_problem(),
+        "the name is there, the interface is another"
+    );
+    server.follow_machines();
+    assert!(server.state().load()[0].problem.is_none() && !server.has_problem());
+}

@@ -144,6 +144,8 @@ async fn other_calls_below_the_channel_are_refused_and_other_endpoints_have_none
         "DELETE /secure-channel/key",
         "GET /Secure-Channel/Status",
         "POST /secure-channel/reset",
+        "POST /./secure-channel/key",
+        "POST //secure-channel/key",
     ] {
         let answer = host.ask(&Ask::wire(line)).await;
         assert_eq!(

@@ -110,6 +110,16 @@ async fn ambiguous_request_is_refused_in_enforce_even_when_signed() {
             "repeated_parameter",
         ),
         (
+            Ask::imds("GET //x/metadata/instance?api-version=2021-02-01"),
+            "absolute_form",
+        ),
+        (
+            Ask::imds(INSTANCE)
+                .with("Accept", "text/plain")
+                .with("Accept", "*/*"),
+            "repeated_header",
+        ),
+        (
             Ask::imds(INSTANCE).with("X-Forwarded-For", "10.0.0.9"),
             "forwarded_request",
         ),

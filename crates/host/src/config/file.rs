@@ -71,7 +71,7 @@ pub struct EndpointSection {
 pub struct LimitsSection {
     /// Open connections in all.
     pub connections: Spanned<u32>,
-    /// Open connections from one source address.
+    /// Open connections from one machine, or from all strangers of one interface together.
     pub connections_per_source: Spanned<u32>,
     /// Seconds from the first byte of a request head to its last.
     pub head_seconds: Spanned<u32>,

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use latchkey_gateway::machine::{Channel, ChannelState, Protection};
 use latchkey_gateway::{Machine, MachineId};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::Sources;
 use super::facts::FactsSection;
 use super::profile;
+use super::unique::Unique;
 
 /// The longest interface name on Linux, in bytes.
 const MAX_INTERFACE_BYTES: usize = 15;
@@ -78,7 +78,7 @@ struct EndpointSection {
     mode: String,
     /// The access control profile: the document itself, or the path of a JSON or TOML file
     /// relative to this one. Without, requests of every caller are allowed.
-    profile: Option<Value>,
+    profile: Option<Unique>,
 }
 
 const fn first_incarnation() -> u32 {
@@ -98,7 +98,7 @@ impl MachineFile {
     /// Returns the profile files that this file names.
     pub(super) fn profile_paths(&self, own: &Path) -> Vec<PathBuf> {
         let sections = [&self.imds, &self.wireserver].into_iter().flatten();
-        let named = sections.filter_map(|section| section.profile.as_ref()?.as_str());
+        let named = sections.filter_map(|section| section.profile.as_ref()?.0.as_str());
         named.map(|name| profile::beside(own, name)).collect()
     }
 
@@ -175,7 +175,7 @@ impl MachineFile {
             let default_id = format!("{name}-{section}");
             let item = profile::resolve(
                 &content.mode,
-                content.profile.as_ref(),
+                content.profile.as_ref().map(|Unique(profile)| profile),
                 &default_id,
                 path,
                 sources,

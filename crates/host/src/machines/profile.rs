@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Sources;
+use super::unique::Unique;
 
 /// How many digits of the content's hash an id ends in.
 const HASH_DIGITS: usize = 12;
@@ -71,7 +72,7 @@ pub(super) fn resolve(
 fn read(path: &Path, sources: &mut Sources) -> Result<ProfileDocument, String> {
     let text = sources.read(path)?;
     let in_file = |error: String| format!("{}: {error}", path.display());
-    let value = if path.extension().is_some_and(|kind| kind == "toml") {
+    let Unique(value) = if path.extension().is_some_and(|kind| kind == "toml") {
         toml::from_str(&text).map_err(|error| in_file(error.to_string()))
     } else {
         serde_json::from_str(&text).map_err(|error| in_file(error.to_string()))
