@@ -4,28 +4,27 @@
 //! read to its end, is closed at once. A safe request is tried once more when a pooled connection
 //! turns out to be dead.
 
+mod body;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::counters::Counters;
-use crate::upload::{Upload, UploadBody};
+use crate::upload::UploadBody;
+pub use body::{ResponseBody, ResponseBodyError};
 
 /// How many idle connections are kept per destination.
 const MAX_IDLE: usize = 64;
@@ -354,103 +353,5 @@ impl Lease {
                 since: Instant::now(),
             });
         }
-    }
-}
-
-/// The host's response body; gives the connection back when it was read to its end.
-#[derive(Debug)]
-pub struct ResponseBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
-    deadline: Option<Pin<Box<Sleep>>>,
-    upload: Option<Upload>,
-}
-
-/// Why a response body ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum ResponseBodyError {
-    /// The host broke off.
-    #[error("the host broke off its response")]
-    Invalid(#[from] hyper::Error),
-    /// The host sent nothing for too long.
-    #[error("the host stopped in the middle of its response")]
-    Timeout,
-}
-
-impl ResponseBody {
-    fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self {
-            incoming,
-            lease: Some(lease),
-            deadline: None,
-            upload: None,
-        };
-        body.give_back_at_end();
-        body
-    }
-
-    /// Keeps an upload open that was answered before its end: ended here, it would look whole.
-    pub(crate) fn holding(mut self, upload: Upload) -> Self {
-        self.upload = Some(upload);
-        self
-    }
-
-    fn give_back_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.give_back();
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
-    }
-
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(patience) = self
-            .lease
-            .as_ref()
-            .map(|lease| lease.pool.patience.response)
-        else {
-            return Poll::Pending;
-        };
-        self.deadline
-            .get_or_insert_with(|| Box::pin(sleep(patience)))
-            .as_mut()
-            .poll(context)
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = ResponseBodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = match Pin::new(&mut self.incoming).poll_frame(context) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                ready!(self.poll_deadline(context));
-                return Poll::Ready(Some(Err(ResponseBodyError::Timeout)));
-            }
-        };
-        self.deadline = None;
-        match frame {
-            None => self.give_back(),
-            Some(Ok(_)) => self.give_back_at_end(),
-            Some(Err(_)) => self.lease = None,
-        }
-        Poll::Ready(frame.map(|result| result.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }

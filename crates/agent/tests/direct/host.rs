@@ -8,7 +8,7 @@ use std::time::Duration;
 use latchkey_protocol::head::{self, Parsed};
 use latchkey_protocol::signature::{Authorization, Signable};
 use latchkey_protocol::{Framing, RequestHead, SigningKey};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -22,8 +22,8 @@ pub(crate) enum Answer {
     /// Sends the pieces, each after the first when the gate is opened once more, and then closes
     /// or waits for the next request.
     Gated(Vec<Vec<u8>>, Arc<Semaphore>),
-    /// Sends these bytes as soon as the head is there, and reads no body.
-    Early(Vec<u8>),
+    /// As [`Answer::Gated`], but begins as soon as the head is there, and takes the body for noise.
+    Early(Vec<Vec<u8>>, Arc<Semaphore>),
     /// Says nothing until the agent closes.
     Silence,
 }
@@ -236,18 +236,20 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn converse(mut stream: TcpStream, number: usize, state: &State) {
     let mut buffer = Vec::new();
     while let Some(mut request) = read_head(&mut stream, &mut buffer, number).await {
-        let early = match state.planned.lock().unwrap().front() {
-            Some(Answer::Early(bytes)) => Some(bytes.clone()),
-            _ => None,
+        let early = {
+            let mut planned = state.planned.lock().unwrap();
+            planned.pop_front_if(|answer| matches!(answer, Answer::Early(..)))
         };
-        if let Some(bytes) = early {
-            drop(state.planned.lock().unwrap().pop_front());
+        if let Some(Answer::Early(pieces, gate)) = early {
             state
                 .received
-                .send_modify(|received| received.push(request.clone()));
-            stream.write_all(&bytes).await.unwrap();
+                .send_modify(|received| received.push(request));
             state.body.send_modify(|body| body.append(&mut buffer));
-            return drain(stream, state).await;
+            let (rest, mut sender) = stream.into_split();
+            tokio::join!(drain(rest, state), async {
+                send_gated(&mut sender, pieces, &gate).await;
+            });
+            return;
         }
         let reader = BodyReader {
             stream: &mut stream,
@@ -267,30 +269,42 @@ async fn converse(mut stream: TcpStream, number: usize, state: &State) {
         match answer {
             Answer::Reply(bytes) => stream.write_all(&bytes).await.unwrap(),
             Answer::ReplyAndClose(bytes) => return stream.write_all(&bytes).await.unwrap(),
-            Answer::Early(_) => panic!("planned before the head came"),
+            Answer::Early(..) => panic!("planned before the head came"),
             Answer::Silence => return drain(stream, state).await,
             Answer::Gated(pieces, gate) => {
-                for (index, piece) in pieces.into_iter().enumerate() {
-                    if index > 0 {
-                        gate.acquire().await.unwrap().forget();
-                    }
-                    if stream.write_all(&piece).await.is_err() {
-                        return;
-                    }
+                if !send_gated(&mut stream, pieces, &gate).await {
+                    return;
                 }
             }
         }
     }
 }
 
-async fn drain(mut stream: TcpStream, state: &State) {
+/// Sends the pieces, each after the first when the gate lets one more pass; false when the agent is gone.
+async fn send_gated(
+    stream: &mut (impl AsyncWrite + Unpin),
+    pieces: Vec<Vec<u8>>,
+    gate: &Semaphore,
+) -> bool {
+    for (index, piece) in pieces.into_iter().enumerate() {
+        if index > 0 {
+            gate.acquire().await.unwrap().forget();
+        }
+        if stream.write_all(&piece).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+async fn drain(mut stream: impl AsyncRead + Unpin, state: &State) {
     let mut rest = Vec::new();
     while fill(&mut stream, &mut rest).await {
         state.body.send_modify(|body| body.append(&mut rest));
     }
 }
 
-async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
+async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> bool {
     stream.read_buf(buffer).await.is_ok_and(|read| read > 0)
 }
 

@@ -221,16 +221,24 @@ async fn early_answer_to_an_upload_reaches_the_client_and_the_rest_is_not_made_t
         "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
     ] {
         let bed = Bed::open().await;
-        bed.wire_server.plan(Answer::Early(
-            b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig".to_vec(),
-        ));
+        let gate = Arc::new(Semaphore::new(0));
+        let head = b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nb".to_vec();
+        let pieces = vec![head, b"i".to_vec(), b"g".to_vec()];
+        bed.wire_server
+            .plan(Answer::Early(pieces, Arc::clone(&gate)));
         let mut client = bed.root_client().await;
-        let response = client.ask(format!("{UPLOAD}{framing}")).await;
+        client.send(format!("{UPLOAD}{framing}")).await;
+        let mut response = client.head().await;
         assert_eq!(
-            (response.status, response.body.as_slice()),
-            (413, &b"big"[..])
+            (response.status, response.header("connection")),
+            (413, Some("close"))
         );
-        assert_eq!(response.header("connection"), Some("close"));
+        gate.add_permits(2);
+        client.finish_response(&mut response).await;
+        assert_eq!(
+            (response.body.as_slice(), response.is_whole),
+            (&b"big"[..], true)
+        );
         client.finish().await;
         client.assert_closed().await;
         bed.wire_server.wait_until_left().await;

@@ -197,6 +197,10 @@ fn constraints_can_match_a_canonical_request() {
         [format!("{parameters}/a~1~0 UnreadableText")]
     );
     assert_eq!(
+        with(parameters, json!({"a b": "1"})),
+        [format!("{parameters}/a b UnreadableText")]
+    );
+    assert_eq!(
         with(parameters, json!({"a;b": "1"})),
         [format!("{parameters}/a;b UnreadableText")]
     );
