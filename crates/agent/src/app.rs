@@ -80,10 +80,10 @@ pub enum AppError {
 /// # Errors
 /// When it cannot start, or a part of it fails.
 pub async fn run(config: Config) -> Result<(), AppError> {
-    file::private_folder(&config.state_folder)?;
+    file::private_folder(&config.state_dir)?;
     let counters = Arc::new(Counters::default());
     let (policies, policy_reader) =
-        PolicyKeeper::open(config.endpoints.clone(), &config.state_folder)?;
+        PolicyKeeper::open(config.endpoints.clone(), &config.state_dir)?;
     let (interceptor, listener) = take_over(&config, &policy_reader)?;
     let parts = Parts::build(&config, &interceptor, policies, policy_reader, &counters)?;
     parts.run(&config, interceptor, listener).await
@@ -101,7 +101,7 @@ fn take_over(
     };
     let mut interceptor = Interceptor::attach(&InterceptConfig {
         cgroup,
-        pin_dir: config.pin_folder.clone(),
+        pin_dir: config.pin_dir.clone(),
         listener: config.listener,
         listener_v6: None,
     })?;
@@ -147,7 +147,7 @@ impl Parts {
         let (keys, report) = (KeyHolder::default(), ChannelReport::default());
         let (trail, audit) = audit::open(config.audit.clone(), Arc::clone(counters))?;
         let (kernel_counters, kernel) = watch::channel(Vec::new());
-        let folder = KeyFolder::open(config.state_folder.join("keys"))?;
+        let folder = KeyFolder::open(config.state_dir.join("keys"))?;
         let keeper = config.channel.map(|host| KeyKeeper {
             client: ChannelClient::new(Arc::clone(&upstreams), Arc::clone(&clock), host),
             folder,

@@ -22,13 +22,13 @@ use file::{AuditSection, LimitsSection};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Holds keys, remembered modes and the status file.
-    pub state_folder: PathBuf,
+    pub state_dir: PathBuf,
     /// Where redirected connections arrive; a loopback address.
     pub listener: SocketAddrV4,
     /// The cgroup whose processes are intercepted; nothing for the root of cgroup v2.
     pub cgroup: Option<PathBuf>,
     /// Where links and maps are pinned.
-    pub pin_folder: PathBuf,
+    pub pin_dir: PathBuf,
     /// What is protected.
     pub endpoints: EndpointTable,
     /// Where the secure channel's calls go; nothing when no endpoint speaks the protocol.
@@ -165,10 +165,10 @@ impl Config {
             status_file: file
                 .status
                 .file
-                .unwrap_or_else(|| file.state_folder.join("status.json")),
-            state_folder: file.state_folder,
+                .unwrap_or_else(|| file.state_dir.join("status.json")),
+            state_dir: file.state_dir,
             cgroup: file.kernel.cgroup,
-            pin_folder: file.kernel.pin_folder,
+            pin_dir: file.kernel.pin_dir,
             endpoints,
         };
         if checker.0.is_empty() {

@@ -28,7 +28,7 @@ pub struct Identity {
     /// For the decision.
     pub caller: Caller,
     /// For the audit record.
-    pub record: CallerRecord,
+    pub record: Arc<CallerRecord>,
 }
 
 /// What makes two connections come from one process in one state.
@@ -83,7 +83,7 @@ impl IdentityResolver {
             elevation,
             attributes: self.attributes(flow).await,
         };
-        let record = record(flow, &caller);
+        let record = Arc::new(record(flow, &caller));
         Arc::new(Identity { caller, record })
     }
 

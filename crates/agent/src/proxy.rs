@@ -73,6 +73,8 @@ struct Session<'a> {
     index: usize,
     endpoint: &'a Endpoint,
     identity: Arc<Identity>,
+    endpoint_name: Arc<str>,
+    destination_text: Arc<str>,
 }
 
 /// What becomes of a connection after a request.
@@ -143,6 +145,8 @@ impl Proxy {
             .ok_or(Reason::UnknownEndpoint)?;
         let identity = self.identities.resolve(&flow).await;
         Ok(Session {
+            endpoint_name: endpoint.name.as_str().into(),
+            destination_text: flow.original_destination.to_string().into(),
             flow,
             index,
             endpoint,
@@ -346,10 +350,10 @@ const fn key_state(endpoint: &Endpoint, is_held: bool) -> KeyState {
 
 fn describe_session(guard: &mut AuditGuard, session: &Session<'_>) {
     let record = &mut guard.record;
-    record.endpoint = Some(session.endpoint.name.clone());
+    record.endpoint = Some(Arc::clone(&session.endpoint_name));
     record.kind = Some(session.endpoint.kind);
-    record.destination = Some(session.flow.original_destination.to_string());
-    record.caller = Some(session.identity.record.clone());
+    record.destination = Some(Arc::clone(&session.destination_text));
+    record.caller = Some(Arc::clone(&session.identity.record));
 }
 
 fn describe_head(guard: &mut AuditGuard, head: &RequestHead) {

@@ -56,9 +56,9 @@ impl PolicyKeeper {
     /// When the remembered modes cannot be read.
     pub fn open(
         endpoints: EndpointTable,
-        state_folder: &std::path::Path,
+        state_dir: &std::path::Path,
     ) -> Result<(Self, PolicyReader), FileError> {
-        let modes_file = state_folder.join(MODES_FILE);
+        let modes_file = state_dir.join(MODES_FILE);
         let remembered = read_modes(&modes_file)?;
         let first = |endpoint: &Endpoint| {
             if endpoint.msp {

@@ -1,5 +1,7 @@
 //! One audit record for every request that reached the agent, whatever became of it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, Mode, Reason};
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const AUDIT_VERSION: u32 = 1;
 
 /// One request: who asked for what, what was decided by which rule, and what came of it.
+///
+/// What is the same for all requests of a connection is shared, not copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditRecord {
@@ -22,17 +26,17 @@ pub struct AuditRecord {
     /// From the head's arrival to the end of the response, in microseconds.
     pub duration_us: u64,
     /// The endpoint's name; absent without a flow record.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Arc<str>>,
     /// What kind of endpoint it is.
     pub kind: Option<EndpointKind>,
     /// The address that the caller asked for; absent without a flow record.
-    pub destination: Option<String>,
+    pub destination: Option<Arc<str>>,
     /// The method; absent when the head was malformed.
     pub method: Option<String>,
     /// The target as received, at most 1,024 bytes; absent when the head was malformed.
     pub target: Option<String>,
     /// The calling process; absent without a flow record.
-    pub caller: Option<CallerRecord>,
+    pub caller: Option<Arc<CallerRecord>>,
     /// The mode in which it was decided; absent when it was not decided.
     pub mode: Option<Mode>,
     /// The id of the rules in force.

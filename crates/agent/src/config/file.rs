@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
     /// Folder for keys, remembered modes and the status file; only the agent's user may enter it.
-    pub state_folder: PathBuf,
+    pub state_dir: PathBuf,
     /// Mode of an endpoint until one is known from the host: Disabled, Audit or Enforce.
     pub initial_mode: Mode,
     /// Where redirected connections arrive.
@@ -34,7 +34,7 @@ pub struct ConfigFile {
 impl Default for ConfigFile {
     fn default() -> Self {
         Self {
-            state_folder: "/var/lib/latchkey".into(),
+            state_dir: "/var/lib/latchkey".into(),
             initial_mode: Mode::Enforce,
             listener: ListenerSection::default(),
             kernel: KernelSection::default(),
@@ -71,14 +71,14 @@ pub struct KernelSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<PathBuf>,
     /// Folder on a BPF file system for links and maps, which outlive the agent.
-    pub pin_folder: PathBuf,
+    pub pin_dir: PathBuf,
 }
 
 impl Default for KernelSection {
     fn default() -> Self {
         Self {
             cgroup: None,
-            pin_folder: "/sys/fs/bpf/latchkey".into(),
+            pin_dir: "/sys/fs/bpf/latchkey".into(),
         }
     }
 }

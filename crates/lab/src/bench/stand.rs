@@ -253,7 +253,7 @@ fn start_agent(lab: &Lab) -> Result<Process, StandError> {
     let guest = lab.guest(Via::Latchkey.as_str())?;
     let folder = guest.dir().join("agent");
     let config = format!(
-        "state_folder = \"{0}/state\"\n[kernel]\ncgroup = \"{1}\"\npin_folder = \"{2}\"\n\
+        "state_dir = \"{0}/state\"\n[kernel]\ncgroup = \"{1}\"\npin_dir = \"{2}\"\n\
          [audit]\nfile = \"{0}/audit.jsonl\"\n[secure_channel]\npoll_interval_ms = 15000\n",
         folder.display(),
         guest.cgroup().path().display(),

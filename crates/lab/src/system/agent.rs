@@ -146,8 +146,8 @@ impl AgentSeat {
 fn configuration(guest: &Guest, plan: &GuestPlan, directory: &Path) -> Result<String, SystemError> {
     let poll_ms = u64::try_from(plan.poll_interval().as_millis()).unwrap_or(u64::MAX);
     let config = json!({
-        "state_folder": directory.join("state"),
-        "kernel": { "cgroup": guest.cgroup().path(), "pin_folder": guest.pin_dir() },
+        "state_dir": directory.join("state"),
+        "kernel": { "cgroup": guest.cgroup().path(), "pin_dir": guest.pin_dir() },
         "secure_channel": { "poll_interval_ms": poll_ms },
         "audit": { "file": directory.join("audit.jsonl") },
         "status": { "interval_ms": STATUS_INTERVAL_MS },

@@ -78,7 +78,13 @@ fn socket_of_family_inet6_sees_the_peer_it_asked_for() {
         "::ffff:169.254.169.254 HTTP/1.1 403\n"
     );
     let caller = world.record("vm", 2).caller.unwrap();
-    assert!(caller.executable.unwrap().starts_with("/usr/bin/python3"));
+    assert!(
+        caller
+            .executable
+            .as_deref()
+            .unwrap()
+            .starts_with("/usr/bin/python3")
+    );
     world.end(&[("vm", 2)]);
 }
 

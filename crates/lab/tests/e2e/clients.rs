@@ -84,7 +84,13 @@ fn azure_identity_gets_a_token_that_verifies_against_the_published_keys() {
     let record = world.record("vm", 1);
     let caller = record.caller.unwrap();
     assert_eq!(caller.user.as_deref(), Some("app"));
-    assert!(caller.executable.unwrap().starts_with("/usr/bin/python3"));
+    assert!(
+        caller
+            .executable
+            .as_deref()
+            .unwrap()
+            .starts_with("/usr/bin/python3")
+    );
     assert_eq!(
         world.wait_for_observed("vm", 1)[0].signature,
         SignatureFinding::Valid
