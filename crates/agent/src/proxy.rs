@@ -193,9 +193,6 @@ impl Proxy {
         let Some(policy) = policies.get(session.index) else {
             return self.refuse(connection, guard, Reason::InternalError).await;
         };
-        if queue == QueueState::Full && policy.mode() == Mode::Enforce {
-            return self.refuse(connection, guard, Reason::AuditQueueFull).await;
-        }
         let key = self.keys.current();
         let decision = decide(
             request,
@@ -206,6 +203,11 @@ impl Proxy {
         describe_basis(&mut guard, decision.basis(), policy);
         match decision {
             Decision::Refused(refusal) => self.refuse(connection, guard, refusal.reason).await,
+            Decision::Permitted(_)
+                if queue == QueueState::Full && policy.mode() == Mode::Enforce =>
+            {
+                self.refuse(connection, guard, Reason::AuditQueueFull).await
+            }
             Decision::Permitted(permit) => {
                 let route = Route {
                     endpoint: session.endpoint,
