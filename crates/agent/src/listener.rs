@@ -35,6 +35,7 @@ const HASTY: Limits = Limits {
 pub fn bind(address: SocketAddrV4) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    latchkey_intercept::keep_syn(&socket)?;
     socket.bind(address.into())?;
     socket.listen(BACKLOG)
 }

@@ -22,7 +22,8 @@ struct {
 } flows SEC(".maps");
 
 /* The socket's own view of its connection; a mapped socket has no valid IPv6 addresses here yet. */
-static __always_inline void fill_flow_key(struct bpf_sock_ops *ctx, struct connection *connection)
+static __always_inline void fill_flow_key(struct bpf_sock_ops *ctx, struct connection *connection,
+					  __u32 initial_sequence)
 {
 	struct flow_key *key = &connection->key;
 
@@ -42,6 +43,7 @@ static __always_inline void fill_flow_key(struct bpf_sock_ops *ctx, struct conne
 	}
 	key->source_port = ctx->local_port;
 	key->destination_port = bpf_ntohl(ctx->remote_port);
+	key->initial_sequence = initial_sequence;
 }
 
 /* Runs after the source port is chosen and before the SYN is sent: the agent is never too early. */
@@ -49,6 +51,7 @@ static __always_inline void publish(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct connection *connection;
+	struct tcp_sock *tcp;
 
 	if (!sk)
 		return;
@@ -56,7 +59,11 @@ static __always_inline void publish(struct bpf_sock_ops *ctx)
 	if (!connection || connection->state != CONNECTION_ARMED)
 		return;
 	connection->state = CONNECTION_OVER;
-	fill_flow_key(ctx, connection);
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return;
+	/* The number is chosen already, and the SYN that follows carries it. */
+	fill_flow_key(ctx, connection, tcp->write_seq);
 	/* A record that nothing would retire is worse than none. */
 	if (bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
 						   BPF_SOCK_OPS_STATE_CB_FLAG) ||

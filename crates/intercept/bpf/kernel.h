@@ -79,6 +79,10 @@ struct task_struct {
 	struct mm_struct *mm;
 };
 
+struct tcp_sock {
+	__u32 write_seq;
+};
+
 #pragma clang attribute pop
 
 #endif

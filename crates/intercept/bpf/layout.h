@@ -11,7 +11,7 @@
 
 #include <linux/bpf.h>
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define COMM_BYTES 16
 #define MAX_ENDPOINTS 128
 #define MAX_FLOWS 65536
@@ -94,14 +94,17 @@ struct identity {
 };
 _Static_assert(sizeof(struct identity) == 112, "src/layout.rs");
 
-/* A connection as the agent sees it on the socket that it accepted. */
+/*
+ * A connection as the agent sees it on the socket that it accepted. Addresses and ports alone do not
+ * name one: sockets that are bound to different devices may share them, so the SYN's number counts.
+ */
 struct flow_key {
 	__u64 netns_cookie;
 	struct address source;
 	struct address destination;
 	__u16 source_port;
 	__u16 destination_port;
-	__u32 reserved;
+	__u32 initial_sequence; /* of the caller's side */
 };
 _Static_assert(sizeof(struct flow_key) == 48, "src/layout.rs");
 

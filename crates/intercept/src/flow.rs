@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::layout::{FlowKey, Identity};
 use crate::process::{Executable, Gid, Pid, StartTime, Uid};
+use crate::socket::{initial_sequence, netns_cookie};
 use crate::sys;
 
 /// The family of the socket that the caller used.
@@ -114,6 +115,12 @@ pub enum FlowError {
     Table(#[source] io::Error),
 }
 
+impl FlowError {
+    fn socket(question: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Socket { question, source }
+    }
+}
+
 /// A handle to the kernel's flow records; clones share one descriptor.
 #[derive(Clone, Debug)]
 pub struct FlowTable {
@@ -128,53 +135,46 @@ impl FlowTable {
     /// Takes the record of an accepted connection out of the table; the kernel gives it out once.
     ///
     /// `None` means that the caller is unknown: the connection was not redirected, its record was
-    /// taken before, the table was full, or the caller has closed or reset it meanwhile. The
-    /// connection must then be refused before anything on it is parsed. Does not block.
+    /// taken before, the table was full, the listener did not [keep the SYN](crate::keep_syn), or
+    /// the caller has closed or reset it meanwhile. The connection must then be refused before
+    /// anything on it is parsed. Does not block.
     ///
     /// # Errors
     ///
     /// [`FlowError`] when the socket is not a TCP socket or the table cannot be read.
     pub fn take(&self, accepted: impl AsFd) -> Result<Option<FlowRecord>, FlowError> {
         let socket = accepted.as_fd();
-        let Some(key) = flow_key(socket)? else {
+        let Some((peer, local)) = addresses(socket)? else {
             return Ok(None);
         };
-        let identity = sys::map_take(self.map.as_fd(), &key).map_err(FlowError::Table)?;
-        // SECURITY: a connection that was reset may still be accepted and read, while somebody else
-        // connects from the same address and port. It has no peer any more: a connection that still
-        // has one was alone with these addresses, except while a reset is on its way over loopback.
-        let unchanged = flow_key(socket)? == Some(key);
-        Ok(identity
-            .filter(|_| unchanged)
-            .map(|identity: Identity| identity.into()))
+        let netns = netns_cookie(socket).map_err(FlowError::socket("network namespace"))?;
+        // SECURITY: sockets that are bound to different devices may share all addresses and ports,
+        // and a connection that was closed or reset may still be accepted and read while somebody
+        // else connects from where it came. The number that its own SYN carried tells them apart.
+        let Some(sequence) = initial_sequence(socket).map_err(FlowError::socket("SYN"))? else {
+            return Ok(None);
+        };
+        let key = FlowKey::new(netns, peer, local, sequence);
+        let identity: Option<Identity> =
+            sys::map_take(self.map.as_fd(), &key).map_err(FlowError::Table)?;
+        Ok(identity.map(FlowRecord::from))
     }
 }
 
-/// Returns the connection's key, or `None` if the peer has reset it.
-fn flow_key(socket: BorrowedFd<'_>) -> Result<Option<FlowKey>, FlowError> {
-    let failed = |question| move |source: io::Error| FlowError::Socket { question, source };
+/// Returns both ends of a connection, the caller's first, or `None` if it was reset.
+fn addresses(socket: BorrowedFd<'_>) -> Result<Option<(SocketAddr, SocketAddr)>, FlowError> {
     let peer = match rustix::net::getpeername(socket) {
         Ok(peer) => peer,
         Err(rustix::io::Errno::NOTCONN) => return Ok(None),
-        Err(error) => return Err(failed("peer")(error.into())),
+        Err(error) => return Err(FlowError::socket("peer")(error.into())),
     };
-    let local =
-        rustix::net::getsockname(socket).map_err(|error| failed("address")(error.into()))?;
-    let netns = netns_cookie(socket).map_err(failed("network namespace"))?;
-    let addresses = peer.and_then(|peer| {
+    let local = rustix::net::getsockname(socket)
+        .map_err(io::Error::from)
+        .map_err(FlowError::socket("address"))?;
+    Ok(peer.and_then(|peer| {
         Some((
             SocketAddr::try_from(peer).ok()?,
             SocketAddr::try_from(local).ok()?,
         ))
-    });
-    Ok(addresses.map(|(peer, local)| FlowKey::new(netns, peer, local)))
-}
-
-/// Returns the cookie of a socket's network namespace, unique until the next boot.
-///
-/// # Errors
-///
-/// The error of getsockopt(2); `ENOPROTOOPT` on kernels before 5.14.
-pub fn netns_cookie(socket: impl AsFd) -> io::Result<u64> {
-    sys::netns_cookie(socket.as_fd())
+    }))
 }

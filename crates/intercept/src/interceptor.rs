@@ -14,11 +14,13 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::counter::Counters;
 use crate::endpoint::{self, InterceptedEndpoint};
 use crate::error::InterceptError;
-use crate::flow::{FlowTable, netns_cookie};
+use crate::flow::FlowTable;
 use crate::hook::{Cgroup, HOOKS};
 use crate::layout::{Claim, EndpointKey, EndpointValue, Heartbeat, LAYOUT_VERSION, Settings};
 use crate::pin::{self, MAPS};
 use crate::process::AgentProcess;
+use crate::reserve::reserve;
+use crate::socket::netns_cookie;
 use crate::sys;
 
 /// The programs, compiled by the build script.
@@ -38,6 +40,12 @@ pub struct InterceptConfig {
 }
 
 impl InterceptConfig {
+    fn reserve_ports(&self) -> Result<(), InterceptError> {
+        reserve(self.listener.port())?;
+        self.listener_v6
+            .map_or(Ok(()), |listener| reserve(listener.port()))
+    }
+
     fn check_listeners(&self) -> Result<(), InterceptError> {
         let v4 = self.listener;
         if !v4.ip().is_loopback() || v4.port() == 0 {
@@ -77,7 +85,8 @@ impl fmt::Debug for Interceptor {
 }
 
 impl Interceptor {
-    /// Loads the programs, attaches them to the cgroup and pins links and maps.
+    /// Loads the programs, attaches them to the cgroup and pins links and maps. The listeners' ports
+    /// become reserved ones of the calling thread's network namespace.
     ///
     /// Pins of an earlier agent are taken over: each link gets the new program without a moment
     /// without one, and the maps with endpoints, modes, claim and flow records stay. Until
@@ -90,6 +99,7 @@ impl Interceptor {
     /// v2 and a BPF file system.
     pub fn attach(config: &InterceptConfig) -> Result<Self, InterceptError> {
         config.check_listeners()?;
+        config.reserve_ports()?;
         let cgroup = Cgroup::open(&config.cgroup)?;
         pin::prepare_directory(&config.pin_dir)?;
         let mut object = load_object(&config.pin_dir)?;
@@ -191,7 +201,8 @@ impl Interceptor {
     /// Makes the calling process the agent, with its listeners in the given network namespace.
     ///
     /// From now on its own connections reach the endpoints, those of everyone else in that
-    /// namespace are sent to its listeners. It must already listen.
+    /// namespace are sent to its listeners. It must already listen, on sockets that
+    /// [keep the SYN](crate::keep_syn).
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use aya::Pod;
 
 /// Raised whenever a size, an order or a meaning in `bpf/layout.h` changes.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Room in the `endpoints` map.
 pub(crate) const ENDPOINT_SLOTS: usize = 128;
 /// Room in the `flows` map.
@@ -135,18 +135,23 @@ pub(crate) struct FlowKey {
     pub(crate) destination: Address,
     pub(crate) source_port: u16,
     pub(crate) destination_port: u16,
-    pub(crate) reserved: u32,
+    pub(crate) initial_sequence: u32,
 }
 
 impl FlowKey {
-    pub(crate) fn new(netns_cookie: u64, source: SocketAddr, destination: SocketAddr) -> Self {
+    pub(crate) fn new(
+        netns_cookie: u64,
+        source: SocketAddr,
+        destination: SocketAddr,
+        initial_sequence: u32,
+    ) -> Self {
         Self {
             netns_cookie,
             source: source.ip().into(),
             destination: destination.ip().into(),
             source_port: source.port(),
             destination_port: destination.port(),
-            reserved: 0,
+            initial_sequence,
         }
     }
 }

@@ -23,6 +23,9 @@
 //! Reading and removing a record in one step needs 5.14, and so does `SO_NETNS_COOKIE`. The
 //! object is relocated to the running kernel and therefore needs its BTF.
 //!
+//! A socket may also get a port that it did not ask for, so [`Interceptor::attach`] adds the
+//! listener's to `net.ipv4.ip_local_reserved_ports`, where it stays.
+//!
 //! # Maps
 //!
 //! All are pinned, so that a restarted agent finds its endpoints, modes and unclaimed flows.
@@ -33,7 +36,7 @@
 //! | `heartbeat` | array of 1, spin lock | when the agent last said that it lives |
 //! | `endpoints` | hash of 128 | address and port → mode and number |
 //! | `connections` | socket storage | identity of the caller, freed with the socket |
-//! | `flows` | hash of 65,536 | network namespace, source and destination → identity |
+//! | `flows` | hash of 65,536 | network namespace, source, destination and the SYN's sequence number → identity |
 //! | `counters` | per-CPU array | [`Counter`] |
 //!
 //! # When the agent is not there
@@ -55,14 +58,17 @@ mod layout;
 mod mount;
 mod pin;
 mod process;
+mod reserve;
+mod socket;
 mod sys;
 
 pub use counter::{Counter, Counters};
 pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
 pub use error::InterceptError;
-pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable, netns_cookie};
+pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable};
 pub use hook::Attachment;
 pub use interceptor::{InterceptConfig, Interceptor};
 pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
 pub use pin::{attachments, detach};
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};
+pub use socket::{keep_syn, netns_cookie};

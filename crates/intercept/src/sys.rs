@@ -1,4 +1,4 @@
-//! The bpf(2) and getsockopt(2) calls that aya has no public form for; nothing here decides
+//! The bpf(2) calls that aya has no public form for; nothing here decides
 //! anything, and no pointer outlives the call that it was made for.
 #![expect(
     unsafe_code,
@@ -243,28 +243,4 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<CgroupLink> {
     // SAFETY: `info` is live and writable for the number of bytes that is given.
     unsafe { bpf(Command::ObjectInfo, &attributes) }?;
     Ok(info)
-}
-
-/// `SO_NETNS_COOKIE` (kernel 5.14), which the libc crate does not name on every target.
-const SO_NETNS_COOKIE: libc::c_int = 71;
-
-/// Returns the kernel's name for the socket's network namespace, unique until the next boot.
-pub(crate) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut bytes: libc::socklen_t = 8;
-    // SAFETY: the cookie is live and writable for the eight bytes that the length gives.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut bytes,
-        )
-    };
-    if result == 0 {
-        Ok(cookie)
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }

@@ -15,6 +15,7 @@ KINDS = {
     "udp": (socket.SOCK_DGRAM, 0),
 }
 MSG_FASTOPEN = 0x20000000
+IP_MINTTL = 21
 libc = ctypes.CDLL(None, use_errno=True)
 served = []
 sock = None
@@ -81,11 +82,30 @@ def bind(address, port):
     return sock.getsockname()[1]
 
 
+def bind_to_device(name):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
+
+
+def hear_nothing():
+    # Packets over loopback have a smaller time to live, so the kernel drops all answers.
+    sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
+
+
+def send_syn(address, port):
+    sock.setblocking(False)
+    return errno.errorcode.get(sock.connect_ex((address, int(port))), "ok")
+
+
 def listen(address, port):
     server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     server.bind((address, int(port)))
     server.listen()
     served.append(server)
+
+
+def listen_unbound():
+    sock.listen()
+    return sock.getsockname()[1]
 
 
 def peer():
@@ -120,7 +140,11 @@ COMMANDS = {
     "send-datagram": send_datagram,
     "disconnect": disconnect,
     "bind": bind,
+    "bind-to-device": bind_to_device,
+    "hear-nothing": hear_nothing,
+    "send-syn": send_syn,
     "listen": listen,
+    "listen-unbound": listen_unbound,
     "peer": peer,
     "send": send,
     "reset": reset,

@@ -148,6 +148,45 @@ fn reset_connection_cannot_take_the_record_of_a_later_one() {
 }
 
 #[test]
+fn connection_cannot_take_the_record_of_another_with_its_addresses_and_ports() {
+    in_world(|world| {
+        // A challenge ACK would make the victim reset the attacker's connection; the attacker uses
+        // up what one connection may send in this time. The setting is the test's own namespace's.
+        std::fs::write("/proc/sys/net/ipv4/tcp_invalid_ratelimit", "60000").unwrap();
+        let agent = world.agent(InterceptMode::Enforce);
+        let listener = format!("127.0.0.1 {}", world.config.listener.port());
+        for target in [METADATA, &listener] {
+            let [mut attacker, mut helper, mut victim] = [(); 3].map(|()| world.caller());
+            for caller in [&mut attacker, &mut helper] {
+                assert_eq!(caller.ask("become 1001 1001"), "ok");
+            }
+            for caller in [&mut attacker, &mut helper, &mut victim] {
+                assert_eq!(caller.ask("open INET tcp"), "ok");
+            }
+            // Bound to a device, it shares its addresses and ports with a socket that is not.
+            assert_eq!(attacker.ask("bind-to-device lo"), "ok");
+            assert_eq!(attacker.ask("bind 127.0.0.2 45555"), "45555");
+            assert_eq!(attacker.ask(&format!("connect {target}")), "ok");
+            assert_eq!(attacker.ask("send forged"), "ok");
+            assert_eq!(helper.ask("hear-nothing"), "ok");
+            assert_eq!(helper.ask("bind 127.0.0.2 45555"), "45555");
+            let syn = format!("send-syn {listener}");
+            assert_eq!(helper.ask(&syn), "EINPROGRESS");
+            assert_eq!(helper.ask("reset"), "ok");
+            assert_eq!(victim.ask("bind 127.0.0.2 45555"), "45555");
+            let syn = format!("send-syn {METADATA}");
+            assert_eq!(victim.ask(&syn), "EINPROGRESS");
+
+            let (stream, source) = world.accept();
+            assert_eq!(source.to_string(), "127.0.0.2:45555");
+            let user = agent.flows().take(&stream).unwrap().map(|flow| flow.uid);
+            let own = (target == METADATA).then_some(Uid(1001));
+            assert_eq!(user, own, "the attacker's connection to {target}");
+        }
+    });
+}
+
+#[test]
 fn full_table_gives_no_record_and_is_counted() {
     in_world(|world| {
         let agent = world.agent(InterceptMode::Enforce);

@@ -1,6 +1,6 @@
 //! Nobody but root of the initial user namespace can take the place of the agent's listener.
 
-use latchkey_intercept::{Counter, InterceptMode};
+use latchkey_intercept::{Counter, InterceptMode, Interceptor};
 
 use crate::caller::Namespace;
 use crate::world::{ADDRESSES, World, count, in_world};
@@ -35,6 +35,30 @@ fn ordinary_user_cannot_bind_the_listeners_port() {
         assert_eq!(squatter.ask("become 1001 1001"), "ok");
         assert_eq!(bind_answers(world, &mut squatter), ["EPERM"; 12]);
         assert_eq!(count(&interceptor, Counter::BindRefused), 12);
+    });
+}
+
+#[test]
+fn listeners_port_is_given_to_no_socket_that_asks_for_any_port() {
+    in_world(|world| {
+        let setting = |name: &str| format!("/proc/sys/net/ipv4/{name}");
+        // Both settings are the test's own namespace's. The one other port that is left is reserved.
+        std::fs::write(setting("ip_local_port_range"), "3079 3080").unwrap();
+        std::fs::write(setting("ip_local_reserved_ports"), "3079").unwrap();
+        let mut config = world.config.clone();
+        config.listener.set_port(3080);
+        let _interceptor = Interceptor::attach(&config).unwrap();
+        let reserved = std::fs::read_to_string(setting("ip_local_reserved_ports")).unwrap();
+        // Behind them is the port of the other listener.
+        assert!(reserved.starts_with("3079-3080,"), "{reserved}");
+        let mut squatter = world.caller();
+        assert_eq!(squatter.ask("become 1001 1001"), "ok");
+        for family in ["INET", "INET6"] {
+            assert_eq!(squatter.ask(&format!("open {family} tcp")), "ok");
+            assert_eq!(squatter.ask("listen-unbound"), "EADDRINUSE");
+        }
+        assert_eq!(squatter.ask("open INET tcp"), "ok");
+        assert_eq!(squatter.ask("bind 127.0.0.1 0"), "EADDRINUSE");
     });
 }
 

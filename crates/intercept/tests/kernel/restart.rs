@@ -102,7 +102,7 @@ fn maps_of_another_layout_version_are_refused_and_left_alone() {
         let mut settings: Array<_, [u8; 64]> =
             Map::from_map_data(data).unwrap().try_into().unwrap();
         let mut value = settings.get(&0, 0).unwrap();
-        value[4..8].copy_from_slice(&2_u32.to_ne_bytes());
+        value[4] += 1;
         settings.set(0, value, 0).unwrap();
 
         let refusal = Interceptor::attach(&world.config).unwrap_err();

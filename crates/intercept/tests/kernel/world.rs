@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use latchkey_intercept::{
     BPFFS, Counter, InterceptConfig, InterceptMode, InterceptedEndpoint, Interceptor, detach,
-    ensure_bpffs, find_cgroup2_mount, netns_cookie,
+    ensure_bpffs, find_cgroup2_mount, keep_syn, netns_cookie,
 };
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -78,6 +78,9 @@ impl World {
         fs::create_dir(&cgroup).expect("make a cgroup");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
         let listener_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect("listen on IPv6");
+        for socket in [&listener, &listener_v6] {
+            keep_syn(socket).expect("keep the SYN of connections");
+        }
         let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
         let config = InterceptConfig {
             cgroup: cgroup.clone(),
