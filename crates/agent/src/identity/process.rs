@@ -4,14 +4,14 @@
 //! process that gets the same number. A process that ended is gone; one with another
 //! start time, executable or credentials is replaced; neither is described.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 
 use latchkey_intercept::{AgentProcess, Executable, FlowRecord, Gid};
 use latchkey_protocol::Reason;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 
 /// What is known of a living process.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,10 +111,10 @@ impl Credentials {
 /// Returns the executable's path if this process's view of files is ours and the path leads to
 /// the very file that is executed: not deleted, not covered by a mount, not in memory.
 fn executable_path(folder: &OwnedFd, flow: &FlowRecord) -> Result<Option<String>, Reason> {
-    let executed = open(folder, "exe", OFlags::PATH)?.metadata();
-    if !flow
-        .executable
-        .is_file(&executed.map_err(|error| unreadable(&error))?)
+    let file = open(folder, "exe", OFlags::PATH)?;
+    let executed = file.metadata().map_err(|error| unreadable(&error))?;
+    if !flow.executable.is_file(&executed)
+        && !is_on_device(folder, &file, &executed, flow.executable)?
     {
         return Err(Reason::CallerReplaced);
     }
@@ -126,11 +126,50 @@ fn executable_path(folder: &OwnedFd, flow: &FlowRecord) -> Result<Option<String>
     let Ok(path) = path.into_string() else {
         return Ok(None);
     };
-    Ok(leads_to(&path, flow.executable).then_some(path))
+    Ok(leads_to(&path, &executed).then_some(path))
 }
 
-fn leads_to(path: &str, executable: Executable) -> bool {
-    path.starts_with('/') && fs::symlink_metadata(path).is_ok_and(|file| executable.is_file(&file))
+/// Compares by the device of the file system, as the kernel saw it. On overlayfs and btrfs stat(2)
+/// shows another one for each layer or subvolume; the process's table of mounts has the right one.
+fn is_on_device(
+    folder: &OwnedFd,
+    file: &File,
+    executed: &Metadata,
+    executable: Executable,
+) -> Result<bool, Reason> {
+    let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+        .map_err(|error| unreadable(&error.into()))?;
+    if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
+        return Ok(false);
+    }
+    let mut mounts = Vec::new();
+    open(folder, "mountinfo", OFlags::RDONLY)?
+        .read_to_end(&mut mounts)
+        .map_err(|error| unreadable(&error))?;
+    let device = (executable.major(), executable.minor());
+    Ok(executed.ino() == executable.inode()
+        && device_of_mount(&mounts, found.stx_mnt_id) == Some(device))
+}
+
+/// Returns the third field, major and minor, of a mount's line in `/proc/PID/mountinfo`. The paths
+/// in it are chosen by users and need not be UTF-8.
+fn device_of_mount(mounts: &[u8], mount: u64) -> Option<(u32, u32)> {
+    let mut lines = mounts.split(|byte| *byte == b'\n');
+    lines.find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let mut next = || std::str::from_utf8(fields.next()?).ok();
+        if next()?.parse() != Ok(mount) {
+            return None;
+        }
+        let _parent = next()?;
+        let (major, minor) = next()?.split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    })
+}
+
+fn leads_to(path: &str, executed: &Metadata) -> bool {
+    let is_executed = |file: Metadata| (file.dev(), file.ino()) == (executed.dev(), executed.ino());
+    path.starts_with('/') && fs::symlink_metadata(path).is_ok_and(is_executed)
 }
 
 fn is_own_mount_namespace(inode: u32) -> bool {
@@ -218,6 +257,17 @@ mod tests {
             ..own_flow()
         };
         assert_eq!(describe(&flow).unwrap().executable, None);
+    }
+
+    #[test]
+    fn device_of_a_mount_is_read_from_its_own_line() {
+        let mounts = b"21 1 0:33 / /\xff rw - btrfs /dev/sda1 rw,subvol=/root\n\
+                      2 21 0:44 / /2\\04021 rw,relatime shared:1 - overlay overlay rw\n";
+        assert_eq!(device_of_mount(mounts, 21), Some((0, 33)));
+        assert_eq!(device_of_mount(mounts, 2), Some((0, 44)));
+        for absent in [1, 0, 33] {
+            assert_eq!(device_of_mount(mounts, absent), None);
+        }
     }
 
     #[test]

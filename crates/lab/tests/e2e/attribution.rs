@@ -41,6 +41,27 @@ s.sendall(b"GET /metadata/instance?api-version=2021-08-01 HTTP/1.1\r\n"
 print(s.getpeername()[0], s.recv(12).decode())
 "#;
 
+/// Asks with a program that lies on overlayfs, over a lower layer of another file system.
+const FROM_OVERLAY: &str = r#"
+mount -t tmpfs none "$HOME"
+mkdir "$HOME/upper" "$HOME/work" "$HOME/all"
+mount -t overlay -o "lowerdir=/usr/bin,upperdir=$HOME/upper,workdir=$HOME/work" overlay "$HOME/all"
+"$HOME/all/curl" --silent --include --max-time 20 --header "Metadata: true" \
+    "http://169.254.169.254/metadata/instance?api-version=2021-08-01" | head -c 12
+"#;
+
+#[test]
+fn program_on_an_overlay_file_system_is_attributed() {
+    let world = World::start([GuestPlan::enforce("vm")]);
+    let unshare = world.guest("vm").command("root", "/usr/bin/unshare");
+    let output = unshare
+        .args(["--mount", "sh", "-e", "-c", FROM_OVERLAY])
+        .output(LIMIT)
+        .unwrap();
+    assert_eq!(output.stdout_text(), "HTTP/1.1 200", "{output:?}");
+    world.end(&[("vm", 1)]);
+}
+
 #[test]
 fn ipv4_mapped_connection_is_attributed_and_judged_alike() {
     let world = World::start([GuestPlan::enforce("vm")]);
