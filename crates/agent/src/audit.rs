@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +54,7 @@ pub struct AuditWriter {
     file: AuditFile,
     run: String,
     sequence: u64,
+    lost: u64,
     counters: Arc<Counters>,
 }
 
@@ -73,6 +74,7 @@ pub fn open(
         file: AuditFile::open(config)?,
         run: hex::encode(run),
         sequence: 0,
+        lost: 0,
         counters: Arc::clone(&counters),
     };
     Ok((
@@ -225,6 +227,9 @@ impl AuditWriter {
 
     fn lines(&mut self, batch: &mut Vec<AuditRecord>) -> Vec<u8> {
         let mut lines = Vec::with_capacity(batch.len() * 512);
+        // What the queue could not take leaves a gap.
+        let lost = self.counters.audit_lost.value();
+        self.sequence += lost - std::mem::replace(&mut self.lost, lost);
         for mut record in batch.drain(..) {
             self.sequence += 1;
             record.sequence = self.sequence;
@@ -275,6 +280,9 @@ impl AuditFile {
         if self.size > 0 && self.size + lines.len() as u64 > self.config.max_file_bytes {
             self.rotate()?;
         }
+        if !self.is_in_place() {
+            (self.file, self.size) = open_for_append(&self.config.file)?;
+        }
         let length_before = self.size;
         let failed = |source| AuditError::File {
             operation: "write",
@@ -288,6 +296,17 @@ impl AuditFile {
         }
         self.size += lines.len() as u64;
         Ok(())
+    }
+
+    /// Returns whether the open file still is the one at its path: not removed, moved or cut.
+    fn is_in_place(&self) -> bool {
+        let (Ok(open), Ok(there)) = (
+            self.file.metadata(),
+            fs::symlink_metadata(&self.config.file),
+        ) else {
+            return false;
+        };
+        (open.dev(), open.ino(), open.len()) == (there.dev(), there.ino(), self.size)
     }
 
     /// Renames `file` to `file.1`, `file.1` to `file.2` and so on, and begins a new file.
@@ -406,6 +425,28 @@ mod tests {
             fs::read_to_string(folder.path().join("audit.jsonl.1"))
                 .unwrap()
                 .starts_with('3')
+        );
+    }
+
+    #[test]
+    fn file_that_was_removed_or_cut_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let mut file = AuditFile::open(config(folder.path())).unwrap();
+        file.append(b"one\n").unwrap();
+        fs::remove_file(&path).unwrap();
+        file.append(b"two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two\n");
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        file.append(b"three\n").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), file.size),
+            (b"three\n".to_vec(), 6)
         );
     }
 

@@ -46,6 +46,7 @@ impl ForwardError {
             Self::Client(ReadError::Refused(reason)) => Some(*reason),
             Self::Client(ReadError::Io(_)) => None,
             Self::Host(UpstreamError::Connect { .. }) => Some(Reason::UpstreamUnreachable),
+            Self::Host(UpstreamError::Busy { .. }) => Some(Reason::Overloaded),
             Self::Host(UpstreamError::Timeout { .. }) => Some(Reason::UpstreamTimeout),
             Self::Host(UpstreamError::Invalid { .. } | UpstreamError::NoResponse { .. }) => {
                 Some(Reason::UpstreamInvalid)
@@ -57,7 +58,8 @@ impl ForwardError {
     /// Returns whether the host may have received the request.
     #[must_use]
     pub const fn has_travelled(&self) -> bool {
-        matches!(self, Self::Host(error) if !matches!(error, UpstreamError::Connect { .. }))
+        matches!(self, Self::Host(error)
+            if !matches!(error, UpstreamError::Connect { .. } | UpstreamError::Busy { .. }))
     }
 }
 

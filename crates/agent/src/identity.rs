@@ -83,7 +83,7 @@ impl IdentityResolver {
             elevation,
             attributes: self.attributes(flow).await,
         };
-        let record = Arc::new(record(flow, &caller));
+        let record = Arc::new(record(flow, caller.attributes.as_ref().ok()));
         Arc::new(Identity { caller, record })
     }
 
@@ -125,8 +125,13 @@ async fn read_attributes(flow: FlowRecord) -> Result<Attributes, Reason> {
     }
 }
 
-fn record(flow: &FlowRecord, caller: &Caller) -> CallerRecord {
-    let attributes = caller.attributes.as_ref().ok();
+/// Returns what the kernel alone says of a caller.
+#[must_use]
+pub fn undescribed(flow: &FlowRecord) -> CallerRecord {
+    record(flow, None)
+}
+
+fn record(flow: &FlowRecord, attributes: Option<&Attributes>) -> CallerRecord {
     CallerRecord {
         pid: flow.pid.0,
         start_time_ns: flow.start_time.nanoseconds(),

@@ -5,8 +5,6 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_http1::{Connection, Limits, problem};
-use latchkey_protocol::Reason;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,13 +18,6 @@ const BACKLOG: u32 = 1024;
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How long open connections may finish when the agent stops.
 const DRAIN: Duration = Duration::from_secs(10);
-/// A refusal of a connection that is one too many waits for nothing.
-const HASTY: Limits = Limits {
-    head_timeout: Duration::from_secs(1),
-    body_timeout: Duration::from_secs(1),
-    idle_timeout: Duration::from_secs(1),
-    write_timeout: Duration::from_secs(1),
-};
 
 /// Opens the listening socket.
 ///
@@ -103,8 +94,9 @@ impl Door {
                 });
             }
             Err(_) => {
-                self.proxy.counters.connections_refused.add();
-                self.connections.spawn(turn_away(stream));
+                let proxy = Arc::clone(&self.proxy);
+                self.connections
+                    .spawn(async move { proxy.turn_away(stream).await });
             }
         }
     }
@@ -119,13 +111,5 @@ impl Door {
             self.cut_off.cancel();
             self.connections.wait().await;
         }
-    }
-}
-
-async fn turn_away(stream: TcpStream) {
-    let mut connection = Connection::new(stream, HASTY);
-    let answered = connection.respond(problem(Reason::Overloaded)).await;
-    if answered.is_ok() {
-        connection.close().await;
     }
 }

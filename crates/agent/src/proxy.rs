@@ -5,6 +5,7 @@
 //! behind it are never taken for a request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
@@ -18,13 +19,21 @@ use tokio::sync::watch;
 use crate::audit::{AuditGuard, AuditTrail, QueueState};
 use crate::counters::Counters;
 use crate::forward::{ForwardError, Forwarder, Route};
-use crate::identity::{Identity, IdentityResolver};
+use crate::identity::{self, Identity, IdentityResolver};
 use crate::keys::KeyHolder;
 use crate::rules::PolicyReader;
 use crate::upstream::ResponseBodyError;
 
 /// How much of a target a record holds, in bytes.
 const MAX_RECORDED_TARGET_BYTES: usize = 1024;
+
+/// A refusal of a connection that is one too many waits for nothing.
+const HASTY: Limits = Limits {
+    head_timeout: Duration::from_secs(1),
+    body_timeout: Duration::from_secs(1),
+    idle_timeout: Duration::from_secs(1),
+    write_timeout: Duration::from_secs(1),
+};
 
 /// Where the records of accepted connections come from.
 pub trait FlowSource: Send + Sync {
@@ -124,6 +133,21 @@ impl Proxy {
                 Next::Reset => return reset(&connection.into_stream()),
             }
         }
+    }
+
+    /// Refuses a connection that is one too many, unread; its record says who the kernel saw.
+    pub async fn turn_away(&self, stream: TcpStream) {
+        self.counters.connections.add();
+        self.counters.connections_refused.add();
+        let (mut guard, _) = self.audit.begin();
+        if let Ok(Some(flow)) = self.flows.take(&stream) {
+            guard.record.destination = Some(flow.original_destination.to_string().into());
+            guard.record.caller = Some(Arc::new(identity::undescribed(&flow)));
+        }
+        let mut connection = Connection::new(stream, HASTY);
+        self.refuse(&mut connection, guard, Reason::Overloaded)
+            .await;
+        connection.close().await;
     }
 
     /// Finds out which endpoint a connection is for and who asked for it.

@@ -18,6 +18,7 @@ use http_body_util::{Either, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,9 @@ use crate::counters::Counters;
 use crate::upload::UploadBody;
 pub use body::{ResponseBody, ResponseBodyError};
 
+/// How many requests may be under way per destination, and so how many connections are open:
+/// hosts bound the connections of one machine, and break off those that are too many.
+const MAX_UNDER_WAY: usize = 128;
 /// How many idle connections are kept per destination.
 const MAX_IDLE: usize = 64;
 /// How long an idle connection is trusted.
@@ -54,6 +58,14 @@ pub enum UpstreamError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// Too many requests were under way for as long as the host may take.
+    #[error("no place among {MAX_UNDER_WAY} requests to {destination} in {patience:?}")]
+    Busy {
+        /// Where to.
+        destination: SocketAddr,
+        /// How long was waited.
+        patience: Duration,
     },
     /// It did not answer in time.
     #[error("{destination} did not answer in {patience:?}")]
@@ -86,6 +98,7 @@ pub enum UpstreamError {
 #[derive(Debug)]
 pub struct Upstreams {
     idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
+    places: Mutex<HashMap<SocketAddr, Arc<Semaphore>>>,
     patience: Patience,
     tasks: TaskTracker,
     counters: Arc<Counters>,
@@ -123,6 +136,7 @@ impl Upstreams {
     pub fn new(patience: Patience, tasks: TaskTracker, counters: Arc<Counters>) -> Self {
         Self {
             idle: Mutex::default(),
+            places: Mutex::default(),
             patience,
             tasks,
             counters,
@@ -134,6 +148,37 @@ impl Upstreams {
     /// # Errors
     /// When the host gives no usable answer.
     pub async fn send(
+        self: &Arc<Self>,
+        destination: SocketAddr,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let place = self.place(destination).await?;
+        let response = self.send_in_place(destination, request).await?;
+        Ok(response.map(|body| body.occupying(place)))
+    }
+
+    /// Waits for a place among the requests under way, in the order of asking.
+    async fn place(&self, destination: SocketAddr) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        let patience = self.patience.response;
+        let busy = UpstreamError::Busy {
+            destination,
+            patience,
+        };
+        let places = match self.places.lock() {
+            Ok(mut places) => Arc::clone(
+                places
+                    .entry(destination)
+                    .or_insert_with(|| Arc::new(Semaphore::new(MAX_UNDER_WAY))),
+            ),
+            Err(_) => return Err(busy),
+        };
+        match timeout(patience, places.acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(busy),
+        }
+    }
+
+    async fn send_in_place(
         self: &Arc<Self>,
         destination: SocketAddr,
         request: Request<Full<Bytes>>,
@@ -181,11 +226,13 @@ impl Upstreams {
         destination: SocketAddr,
         request: Request<UploadBody>,
     ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let place = self.place(destination).await?;
         let fresh = self.connect(destination).await?;
         let request = request.map(Either::Right);
-        self.exchange(destination, fresh, request, Reuse::Never)
-            .await
-            .map_err(Into::into)
+        let response = self
+            .exchange(destination, fresh, request, Reuse::Never)
+            .await?;
+        Ok(response.map(|body| body.occupying(place)))
     }
 
     /// Returns how long the host may take.

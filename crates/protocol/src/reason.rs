@@ -145,7 +145,7 @@ reasons! {
     // What stands in the way of an allowed request.
     /// The audit trail cannot take more records now.
     AuditQueueFull = "audit_queue_full", 429;
-    /// Too many connections are open.
+    /// Too many connections are open, or too many requests under way.
     Overloaded = "overloaded", 429;
     /// The metadata service could not be reached.
     UpstreamUnreachable = "upstream_unreachable", 502;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 use super::Lease;
@@ -18,6 +19,7 @@ pub struct ResponseBody {
     lease: Option<Lease>,
     deadline: Option<Pin<Box<Sleep>>>,
     upload: Option<Upload>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a response body ended early.
@@ -38,6 +40,7 @@ impl ResponseBody {
             lease: Some(lease),
             deadline: None,
             upload: None,
+            place: None,
         };
         body.give_back_at_end();
         body
@@ -46,6 +49,12 @@ impl ResponseBody {
     /// Keeps an upload open that was answered before its end: ended here, it would look whole.
     pub(crate) fn holding(mut self, upload: Upload) -> Self {
         self.upload = Some(upload);
+        self
+    }
+
+    /// Keeps a place among the requests under way until the response is at its end.
+    pub(super) fn occupying(mut self, place: OwnedSemaphorePermit) -> Self {
+        self.place = self.lease.is_some().then_some(place);
         self
     }
 
@@ -59,6 +68,7 @@ impl ResponseBody {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
+        self.place = None;
     }
 
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {

@@ -317,4 +317,11 @@ async fn connection_too_many_gets_429_and_leaves_its_place_to_the_next() {
     first.assert_closed().await;
     drop(first);
     while bed.client().await.ask(GET).await.status != 200 {}
+    let records = bed.finish().await;
+    let turned_away = records
+        .iter()
+        .find(|record| record.reason == Some(Reason::Overloaded))
+        .unwrap();
+    assert_eq!(turned_away.status, Some(429));
+    assert!(turned_away.caller.is_some() && turned_away.method.is_none());
 }

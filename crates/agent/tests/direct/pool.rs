@@ -140,3 +140,36 @@ async fn many_clients_at_once_get_their_own_answers() {
     assert!(bed.counters.upstream_connections.value() <= 50);
     assert_eq!(bed.counters.requests.value(), 1000);
 }
+
+#[tokio::test]
+async fn burst_waits_for_its_turn_and_never_opens_more_than_128_connections() {
+    let bed = Bed::open().await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let held = std::sync::Arc::clone(&gate);
+    let pieces = || {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n".to_vec();
+        vec![head, b"x".to_vec()]
+    };
+    bed.imds
+        .script(move |_| Answer::Gated(pieces(), std::sync::Arc::clone(&held)));
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        let mut client = bed.client().await;
+        client.send(GET).await;
+        clients.push(client);
+    }
+    bed.imds.wait_for(128).await;
+    let one_more = tokio::time::timeout(
+        std::time::Duration::from_millis(300),
+        bed.imds.wait_for_more_than(128),
+    );
+    assert!(one_more.await.is_err(), "more than 128 are under way");
+    gate.add_permits(200);
+    for mut client in clients {
+        let response = client.response("GET").await;
+        assert_eq!(
+            (response.status, response.body.as_slice()),
+            (200, &b"x"[..])
+        );
+    }
+}
