@@ -4,9 +4,9 @@
 //! out when its guard is dropped: no path through the proxy can forget it. One writer
 //! appends JSON lines; while it cannot write, the queue fills and Enforce refuses.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use latchkey_record::AuditRecord;
 use latchkey_record::audit::{AUDIT_VERSION, Outcome};
+use rustix::fs::{Mode, OFlags};
 use tokio::sync::mpsc::{self, OwnedPermit};
 
 use crate::counters::Counters;
@@ -346,14 +347,11 @@ fn open_for_append(path: &Path) -> Result<(File, u64), AuditError> {
             source,
         }
     };
-    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(failed("open"))?;
+    let flags =
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map(File::from)
+        .map_err(|error| failed("open")(error.into()))?;
     let size = file.metadata().map_err(failed("look at"))?.len();
     Ok((file, size))
 }

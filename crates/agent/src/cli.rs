@@ -90,12 +90,13 @@ fn start(config: Config) -> ExitCode {
 }
 
 fn print_config(path: &std::path::Path) -> ExitCode {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let file: Result<ConfigFile, _> = toml::from_str(&text);
-    match file.map(|file| toml::to_string_pretty(&file)) {
-        Ok(Ok(text)) => print(&text),
-        Ok(Err(error)) => complain(&error, FAILURE),
-        Err(error) => complain(&error, INVALID_DOCUMENT),
+    let file = match ConfigFile::read(path) {
+        Ok(file) => file,
+        Err(error) => return complain(&error, INVALID_DOCUMENT),
+    };
+    match toml::to_string_pretty(&file) {
+        Ok(text) => print(&text),
+        Err(error) => complain(&error, FAILURE),
     }
 }
 

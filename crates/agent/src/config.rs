@@ -114,27 +114,8 @@ impl Config {
     /// # Errors
     /// With everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let path_buf = path.to_owned();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(source) => {
-                return Err(ConfigError::Read {
-                    path: path_buf,
-                    source,
-                });
-            }
-        };
-        let file: ConfigFile = match toml::from_str(&text) {
-            Ok(file) => file,
-            Err(source) => {
-                return Err(ConfigError::Syntax {
-                    path: path_buf,
-                    source: Box::new(source),
-                });
-            }
-        };
-        Self::check(file).map_err(|problems| ConfigError::Invalid {
-            path: path_buf,
+        Self::check(ConfigFile::read(path)?).map_err(|problems| ConfigError::Invalid {
+            path: path.to_owned(),
             problems,
         })
     }
@@ -176,6 +157,23 @@ impl Config {
         } else {
             Err(checker.0)
         }
+    }
+}
+
+impl ConfigFile {
+    /// Reads a configuration file, unchecked but for its form.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a field that is unknown or of the wrong type.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Syntax {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
     }
 }
 
