@@ -62,7 +62,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not TOML, or has a field that is unknown or of the wrong type.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Syntax {
         /// The file.
         path: PathBuf,

@@ -162,7 +162,8 @@ fn read_target(text: &str, method: &Method) -> Result<String, Reason> {
     if text.len() > MAX_TARGET_BYTES {
         return Err(Reason::TargetTooLong);
     }
-    if !text.bytes().all(is_target_byte) {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    if !path.bytes().all(is_path_byte) || !query.bytes().all(is_query_byte) {
         return Err(Reason::MalformedTarget);
     }
     if text.starts_with('/') || (text == "*" && method == Method::OPTIONS) {
@@ -175,10 +176,14 @@ fn read_target(text: &str, method: &Method) -> Result<String, Reason> {
     })
 }
 
-/// The bytes that deployed parsers accept in a path or query; no number sign, blank or
-/// byte outside ASCII.
-const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'"' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~')
+/// The bytes that deployed parsers accept in a path; no number sign, blank or byte outside ASCII.
+const fn is_path_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'"' | b'$'..=b';' | b'=' | b'@'..=b'_' | b'a'..=b'~')
+}
+
+/// The bytes that deployed parsers accept in a query.
+const fn is_query_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~')
 }
 
 fn read_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Reason> {

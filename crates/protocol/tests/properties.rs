@@ -30,13 +30,15 @@ fn header_map() -> impl Strategy<Value = HeaderMap> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
     #[test]
     fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _total = parse(&bytes);
     }
 
     #[test]
-    fn accepted_targets_are_forwardable_as_received(target in "[!-~]{1,40}") {
+    fn accepted_targets_are_forwardable_as_received(target in "/[!-~]{0,8}(\\?[!-~]{0,8})?") {
         let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
         if let Ok(Parsed::Complete(head, _)) = parse(head.as_bytes()) {
             let uri: http::uri::PathAndQuery = head.target.parse().unwrap();
