@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app;
 use crate::config::{Config, ConfigFile};
+use crate::failure::with_causes;
 
 /// Exit code for a failure.
 const FAILURE: u8 = 1;
@@ -109,13 +110,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    let mut text = format!("latchkey-agent: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    match writeln!(io::stderr(), "{text}") {
+    match writeln!(io::stderr(), "latchkey-agent: {}", with_causes(error)) {
         Ok(()) | Err(_) => ExitCode::from(code),
     }
 }

@@ -17,6 +17,7 @@ use super::KeyHolder;
 use super::channel::{ChannelClient, ChannelError};
 use super::store::{KeyFolder, KeyFolderError};
 use crate::counters::Counters;
+use crate::failure::with_causes;
 use crate::rules::PolicyKeeper;
 
 /// The first wait after a failure; doubled each time.
@@ -187,7 +188,7 @@ impl KeyKeeper {
             tracing::debug!(error, failures_before, "secure channel round failed again");
         }
         self.report
-            .write(|(status, _)| status.problem = Some(chain(error)));
+            .write(|(status, _)| status.problem = Some(with_causes(error)));
     }
 
     fn note_round(&self) {
@@ -198,17 +199,6 @@ impl KeyKeeper {
             *problems = self.policies.problems().to_vec();
         });
     }
-}
-
-/// Returns an error with all its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// After a failure the waits grow from a second to the interval.
