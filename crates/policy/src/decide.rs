@@ -24,6 +24,7 @@ pub struct Basis {
     mode: Mode,
     rules: Option<Arc<RuleSet>>,
     rule: Option<Rule>,
+    is_provisional: bool,
 }
 
 impl Basis {
@@ -152,6 +153,22 @@ impl Decision {
             Self::Refused(refusal) => &refusal.basis,
         }
     }
+
+    /// Returns whether rules or a key that have not arrived would make another decision. Whoever can
+    /// wait for them asks again then; whoever cannot carries this one out.
+    #[must_use]
+    pub const fn is_provisional(&self) -> bool {
+        self.basis().is_provisional
+    }
+
+    /// Returns the request, giving up the decision.
+    #[must_use]
+    pub fn into_request(self) -> Request {
+        match self {
+            Self::Permitted(permit) => permit.into_request(),
+            Self::Refused(refusal) => refusal.request,
+        }
+    }
 }
 
 /// Decides whether `caller` may make `request`, under the policy of the endpoint that it is for.
@@ -176,6 +193,7 @@ pub fn decide(
         mode,
         rules: policy.rules().cloned(),
         rule,
+        is_provisional: mode != Mode::Disabled && is_provisional(&outcome, &request, key),
     };
     match outcome {
         Ok((signing, would_refuse)) => Decision::Permitted(Permit {
@@ -205,6 +223,21 @@ const fn settle(
         (Mode::Audit, InAudit::Refuse) | (Mode::Enforce | Mode::Disabled, _) => {
             Err(objection.reason)
         }
+    }
+}
+
+/// Returns whether an outcome lacks the rules, or the key that would sign the request.
+fn is_provisional(
+    outcome: &Result<(Signing, Option<Reason>), Reason>,
+    request: &Request,
+    key: KeyState,
+) -> bool {
+    match outcome {
+        Err(Reason::RulesPending | Reason::KeyPending) | Ok((_, Some(Reason::RulesPending))) => {
+            true
+        }
+        Err(_) => false,
+        Ok(_) => key == KeyState::Missing && signing(request, KeyState::Held) == Signing::Signed,
     }
 }
 

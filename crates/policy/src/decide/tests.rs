@@ -224,6 +224,46 @@ fn missing_key_is_waited_for_only_by_what_would_travel_signed() {
 }
 
 #[test]
+fn decision_is_provisional_while_rules_or_key_would_change_how_the_request_travels() {
+    let is_provisional = |line, caller: &Caller, policy: &EndpointPolicy, key| {
+        decide(request(policy.kind(), line), caller, policy, key).is_provisional()
+    };
+    let (alice, root, gone) = (user("alice"), user("root"), gone(Elevation::Root));
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let (pending, ruled) = (EndpointPolicy::pending(Imds, mode), ruled(Imds, mode));
+        for line in [ALLOWED, REFUSED, AMBIGUOUS] {
+            assert!(
+                is_provisional(line, &alice, &pending, Held),
+                "{mode} {line}"
+            );
+            assert!(!is_provisional(line, &alice, &ruled, Held), "{mode} {line}");
+            assert!(
+                !is_provisional(line, &alice, &ruled, NotUsed),
+                "{mode} {line}"
+            );
+        }
+        assert!(is_provisional(ALLOWED, &alice, &ruled, Missing), "{mode}");
+        assert!(
+            !is_provisional(AMBIGUOUS, &alice, &ruled, Missing),
+            "{mode}"
+        );
+        // What the rules refuse travels signed in Audit, and not at all in Enforce.
+        let waits_for_key = mode == Mode::Audit;
+        for (line, caller) in [(REFUSED, &alice), (ALLOWED, &gone)] {
+            let found = is_provisional(line, caller, &ruled, Missing);
+            assert_eq!(found, waits_for_key, "{mode} {line}");
+        }
+        let plugin = EndpointPolicy::pending(HostGa, mode);
+        assert!(is_provisional(UPLOAD, &root, &plugin, Missing), "{mode}");
+        assert!(!is_provisional(UPLOAD, &alice, &plugin, Missing), "{mode}");
+        let plugin = self::ruled(HostGa, mode);
+        assert!(!is_provisional(UPLOAD, &root, &plugin, Missing), "{mode}");
+    }
+    let disabled = EndpointPolicy::pending(Imds, Mode::Disabled);
+    assert!(!is_provisional(ALLOWED, &alice, &disabled, Missing));
+}
+
+#[test]
 fn uploads_stand_under_the_rules_and_are_never_signed() {
     let telemetry = "POST /machine/?comp=telemetrydata";
     let root = user("root");
