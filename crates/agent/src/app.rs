@@ -26,6 +26,7 @@ use crate::counters::Counters;
 use crate::file::{self, FileError};
 use crate::forward::Forwarder;
 use crate::identity::IdentityResolver;
+use crate::judge::Judge;
 use crate::keys::KeyHolder;
 use crate::keys::channel::ChannelClient;
 use crate::keys::keeper::{ChannelReport, KeyKeeper};
@@ -171,8 +172,12 @@ impl Parts {
         let proxy = Arc::new(Proxy {
             flows: Box::new(interceptor.flows()),
             endpoints: config.endpoints.clone(),
-            policies: policy_reader,
-            keys,
+            judge: Judge {
+                policies: policy_reader,
+                keys,
+                patience: config.hold,
+                counters: Arc::clone(counters),
+            },
             identities: IdentityResolver::new(),
             forwarder: Forwarder::new(upstreams, clock),
             audit: trail,
@@ -199,7 +204,7 @@ impl Parts {
         let (stop, stopped) = watch::channel(false);
         let (drained, all_drained) = watch::channel(false);
         let wake = Arc::new(Notify::new());
-        let policies = self.proxy.policies.clone();
+        let policies = self.proxy.judge.policies.clone();
         let audit_writer = tokio::task::spawn_blocking(move || self.audit.run());
         let mut parts = JoinSet::new();
         let kernel = redirect::run(

@@ -43,6 +43,8 @@ pub struct Config {
     pub status_interval: Duration,
     /// How long clients are waited for.
     pub limits: Limits,
+    /// How long a request waits for the rules or the key to arrive.
+    pub hold: Duration,
     /// How long the host is waited for.
     pub patience: Patience,
     /// How many connections may be open.
@@ -136,6 +138,7 @@ impl Config {
             ),
             status_interval: checker.interval("status.interval_ms", file.status.interval_ms),
             limits: checker.limits(&file.limits),
+            hold: checker.hold(&file.limits),
             patience: checker.patience(&file.limits),
             max_connections: checker.size(
                 "limits.max_connections",
@@ -208,6 +211,16 @@ impl Checker {
             idle_timeout: self.timeout("limits.idle_timeout_ms", file.idle_timeout_ms),
             write_timeout: self.timeout("limits.write_timeout_ms", file.write_timeout_ms),
         }
+    }
+
+    fn hold(&mut self, file: &LimitsSection) -> Duration {
+        // Provisioning clients wait for a minute, and often for half a one.
+        Duration::from_millis(self.within(
+            "limits.hold_timeout_ms",
+            file.hold_timeout_ms,
+            10,
+            60_000,
+        ))
     }
 
     fn patience(&mut self, file: &LimitsSection) -> Patience {

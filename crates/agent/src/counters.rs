@@ -35,6 +35,8 @@ counters! {
     requests_failed,
     /// Requests whose client went away, or that the end of the agent cut off.
     requests_abandoned,
+    /// Requests that were held because rules or key had not arrived.
+    requests_held,
     /// Requests that Audit let pass and Enforce would have refused.
     requests_would_refuse,
     /// Audit records that found the queue full; in Audit their requests were forwarded.

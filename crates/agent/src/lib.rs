@@ -1,7 +1,7 @@
 //! The guest agent: takes over redirected connections, finds out who asks, decides, signs, forwards.
 //!
 //! The straight way of a request: [`listener`] accepts, [`identity`] names the caller,
-//! [`proxy`] reads and lets `latchkey-policy` decide, [`forward`] signs and sends over
+//! [`proxy`] reads, [`judge`] lets `latchkey-policy` decide, [`forward`] signs and sends over
 //! [`upstream`], [`audit`] records. [`keys`] and [`rules`] keep what is needed for that;
 //! [`app`] starts and stops it all. Refuses in Enforce whatever it cannot attribute,
 //! decide or sign.
@@ -18,6 +18,7 @@ pub mod failure;
 pub mod file;
 pub mod forward;
 pub mod identity;
+pub mod judge;
 pub mod keys;
 pub mod listener;
 pub mod proxy;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::Response;
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_intercept::{FlowError, FlowRecord, FlowTable};
-use latchkey_policy::{Basis, Decision, EndpointPolicy, KeyState, Permit, decide};
+use latchkey_policy::{Basis, Decision, Permit, RuleSet};
 use latchkey_protocol::{Endpoint, EndpointTable, Mode, Reason, Request, RequestHead};
 use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
@@ -20,8 +20,7 @@ use crate::audit::{AuditGuard, AuditTrail, QueueState};
 use crate::counters::Counters;
 use crate::forward::{ForwardError, Forwarder, Route};
 use crate::identity::{self, Identity, IdentityResolver};
-use crate::keys::KeyHolder;
-use crate::rules::PolicyReader;
+use crate::judge::{Judge, Matter, Ruling};
 use crate::upstream::ResponseBodyError;
 
 /// How much of a target a record holds, in bytes.
@@ -61,9 +60,7 @@ pub struct Proxy {
     /// What is protected.
     pub endpoints: EndpointTable,
     /// What is allowed.
-    pub policies: PolicyReader,
-    /// What signs.
-    pub keys: KeyHolder,
+    pub judge: Judge,
     /// Who callers are.
     pub identities: IdentityResolver,
     /// How requests leave.
@@ -78,6 +75,7 @@ pub struct Proxy {
 
 /// What holds for all requests of a connection.
 struct Session<'a> {
+    stop: watch::Receiver<bool>,
     flow: FlowRecord,
     index: usize,
     endpoint: &'a Endpoint,
@@ -113,7 +111,7 @@ impl Proxy {
         self.counters.connections.add();
         let flow = self.flows.take(&stream);
         let mut connection = Connection::new(stream, self.limits);
-        let session = match self.attribute(flow).await {
+        let session = match self.attribute(flow, &stop).await {
             Ok(session) => session,
             Err(reason) => {
                 self.counters.connections_unattributed.add();
@@ -154,6 +152,7 @@ impl Proxy {
     async fn attribute(
         &self,
         flow: Result<Option<FlowRecord>, FlowError>,
+        stop: &watch::Receiver<bool>,
     ) -> Result<Session<'_>, Reason> {
         let flow = flow.map_err(|error| {
             tracing::error!(
@@ -169,6 +168,7 @@ impl Proxy {
             .ok_or(Reason::UnknownEndpoint)?;
         let identity = self.identities.resolve(&flow).await;
         Ok(Session {
+            stop: stop.clone(),
             endpoint_name: endpoint.name.as_str().into(),
             destination_text: flow.original_destination.to_string().into(),
             flow,
@@ -202,10 +202,12 @@ impl Proxy {
             Ok(request) => request,
             Err(reason) => return self.refuse(connection, guard, reason).await,
         };
-        self.judge(connection, session, request, guard, queue).await
+        self.settle(connection, session, request, guard, queue)
+            .await
     }
 
-    async fn judge(
+    /// Carries out what is decided about a request.
+    async fn settle(
         &self,
         connection: &mut Connection<TcpStream>,
         session: &Session<'_>,
@@ -213,23 +215,20 @@ impl Proxy {
         mut guard: AuditGuard,
         queue: QueueState,
     ) -> Next {
-        let policies = self.policies.current();
-        let Some(policy) = policies.get(session.index) else {
+        let matter = Matter {
+            index: session.index,
+            endpoint: session.endpoint,
+            caller: &session.identity.caller,
+        };
+        let ruling = self.judge.rule(request, matter, &session.stop).await;
+        let Some(Ruling { decision, key }) = ruling else {
             return self.refuse(connection, guard, Reason::InternalError).await;
         };
-        let key = self.keys.current();
-        let decision = decide(
-            request,
-            &session.identity.caller,
-            policy,
-            key_state(session.endpoint, key.is_some()),
-        );
-        describe_basis(&mut guard, decision.basis(), policy);
+        let mode = decision.basis().mode();
+        describe_basis(&mut guard, decision.basis());
         match decision {
             Decision::Refused(refusal) => self.refuse(connection, guard, refusal.reason).await,
-            Decision::Permitted(_)
-                if queue == QueueState::Full && policy.mode() == Mode::Enforce =>
-            {
+            Decision::Permitted(_) if queue == QueueState::Full && mode == Mode::Enforce => {
                 self.refuse(connection, guard, Reason::AuditQueueFull).await
             }
             Decision::Permitted(permit) => {
@@ -366,14 +365,6 @@ fn reset(stream: &TcpStream) {
     }
 }
 
-const fn key_state(endpoint: &Endpoint, is_held: bool) -> KeyState {
-    match (endpoint.msp, is_held) {
-        (false, _) => KeyState::NotUsed,
-        (true, true) => KeyState::Held,
-        (true, false) => KeyState::Missing,
-    }
-}
-
 fn describe_session(guard: &mut AuditGuard, session: &Session<'_>) {
     let record = &mut guard.record;
     record.endpoint = Some(Arc::clone(&session.endpoint_name));
@@ -392,11 +383,8 @@ fn describe_head(guard: &mut AuditGuard, head: &RequestHead) {
     guard.record.target = Some(shown.to_owned());
 }
 
-fn describe_basis(guard: &mut AuditGuard, basis: &Basis, policy: &EndpointPolicy) {
+fn describe_basis(guard: &mut AuditGuard, basis: &Basis) {
     guard.record.mode = Some(basis.mode());
-    guard.record.rules = policy
-        .rules()
-        .and_then(|rules| rules.id())
-        .map(str::to_owned);
+    guard.record.rules = basis.rules().and_then(RuleSet::id).map(str::to_owned);
     guard.record.rule = basis.rule().map(ToString::to_string);
 }

@@ -162,6 +162,8 @@ pub struct LimitsSection {
     pub idle_timeout_ms: u64,
     /// Until a client takes a piece of a response.
     pub write_timeout_ms: u64,
+    /// For the rules or the key to arrive, which a request waits for; at most 60,000.
+    pub hold_timeout_ms: u64,
     /// Until the host accepts a connection.
     pub host_connect_timeout_ms: u64,
     /// Until the host answers, and between pieces of its answer; hanging requests wait a minute.
@@ -176,6 +178,7 @@ impl Default for LimitsSection {
             body_timeout_ms: 30_000,
             idle_timeout_ms: 75_000,
             write_timeout_ms: 30_000,
+            hold_timeout_ms: 25_000,
             host_connect_timeout_ms: 5_000,
             host_response_timeout_ms: 120_000,
         }

@@ -10,6 +10,7 @@ use latchkey_agent::clock::HostClock;
 use latchkey_agent::counters::Counters;
 use latchkey_agent::forward::Forwarder;
 use latchkey_agent::identity::IdentityResolver;
+use latchkey_agent::judge::Judge;
 use latchkey_agent::keys::KeyHolder;
 use latchkey_agent::listener;
 use latchkey_agent::proxy::Proxy;
@@ -33,6 +34,7 @@ use crate::profile;
 /// What a bed is made of, before it is laid.
 pub(crate) struct Plan {
     pub(crate) limits: Limits,
+    pub(crate) hold: Duration,
     pub(crate) patience: Patience,
     pub(crate) audit_queue: usize,
     pub(crate) max_connections: usize,
@@ -46,6 +48,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            hold: Duration::from_secs(25),
             patience: Patience {
                 connect: Duration::from_secs(5),
                 response: Duration::from_secs(10),
@@ -120,8 +123,12 @@ impl Bed {
         let proxy = Proxy {
             flows: Box::new(flows.clone()),
             endpoints,
-            policies: reader,
-            keys: keys.clone(),
+            judge: Judge {
+                policies: reader,
+                keys: keys.clone(),
+                patience: plan.hold,
+                counters: Arc::clone(&counters),
+            },
             identities: IdentityResolver::new(),
             forwarder: Forwarder::new(Arc::new(upstreams), Arc::new(HostClock::new())),
             audit: trail,

@@ -17,6 +17,7 @@ mod profile;
 mod change;
 mod drain;
 mod framing;
+mod hold;
 mod keeper;
 mod modes;
 mod pool;

@@ -30,7 +30,7 @@ async fn ruled(mode: &str) -> Bed {
     bed
 }
 
-fn assert_refused(response: &Response, record: &AuditRecord, reason: Reason) {
+pub(crate) fn assert_refused(response: &Response, record: &AuditRecord, reason: Reason) {
     assert_eq!(
         (response.status, response.reason()),
         (reason.status(), reason.as_str())
@@ -226,52 +226,6 @@ async fn caller_that_cannot_be_described_is_refused_in_enforce_and_matches_no_ru
         assert_eq!((record.would_refuse, record.signed), (Some(reason), true));
         assert_eq!(record.caller.unwrap().executable, None);
     }
-}
-
-#[tokio::test]
-async fn before_rules_arrive_enforce_answers_429() {
-    let bed = Bed::lay(Plan::default()).await;
-    bed.keys.replace(Some(key(1)));
-    let (response, received, record) = once(bed, PLAIN).await;
-    assert_refused(&response, &record, Reason::RulesPending);
-    assert!(received.is_none() && response.header("retry-after").is_some());
-}
-
-#[tokio::test]
-async fn before_the_key_arrives_enforce_answers_429() {
-    let bed = Bed::lay(Plan::default()).await;
-    bed.apply(&profile::ruled("Enforce"));
-    let (response, received, record) = once(bed, PLAIN).await;
-    assert_refused(&response, &record, Reason::KeyPending);
-    assert!(received.is_none() && response.header("retry-after").is_some());
-}
-
-#[tokio::test]
-async fn before_the_key_arrives_audit_forwards_unsigned() {
-    let bed = Bed::lay(Plan::default()).await;
-    bed.apply(&profile::ruled("Audit"));
-    let (response, received, record) = once(bed, OWN).await;
-    assert_eq!(response.status, 200);
-    assert!(received.unwrap().is_bare());
-    assert_eq!(
-        (record.signed, record.would_refuse),
-        (false, Some(Reason::KeyPending))
-    );
-}
-
-#[tokio::test]
-async fn before_rules_arrive_audit_forwards_unsigned() {
-    // A refused first profile leaves its mode and no rules.
-    let bed = Bed::lay(Plan::default()).await;
-    bed.apply(&profile::all("Audit", "perhaps"));
-    bed.keys.replace(Some(key(1)));
-    let (response, received, record) = once(bed, OWN).await;
-    assert_eq!(response.status, 200);
-    assert!(received.unwrap().is_bare());
-    assert_eq!(
-        (record.signed, record.would_refuse),
-        (false, Some(Reason::RulesPending))
-    );
 }
 
 #[tokio::test]

@@ -229,9 +229,9 @@ async fn claims_and_date_are_those_of_the_agent_and_stand_once() {
 
 #[tokio::test]
 async fn clients_own_signature_headers_do_not_travel_unsigned_either() {
+    // A header line that appears twice makes the request ambiguous.
     let bed = Bed::audit().await;
-    bed.keys.replace(None);
-    let request = "GET /a HTTP/1.1\r\nHost: metadata\r\nX-Ms-Azure-Host-Authorization: Azure-HMAC-SHA256 x y\r\n\
+    let request = "GET /a HTTP/1.1\r\nHost: metadata\r\nA: 1\r\nA: 2\r\nX-Ms-Azure-Host-Authorization: Azure-HMAC-SHA256 x y\r\n\
         x-ms_azure-host-claims: z\r\n\r\n";
     assert_eq!(bed.client().await.ask(request).await.status, 200);
     let text = String::from_utf8(bed.imds.last().bytes)
