@@ -14,6 +14,7 @@ mod agent_gone;
 mod attribution;
 mod clients;
 mod following;
+mod hold;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod listener;
