@@ -25,7 +25,7 @@ use host::HostSeat;
 pub use error::SystemError;
 pub use hosting::is_channel_call;
 pub use plan::{GuestPlan, Protection};
-pub use profile::Profile;
+pub use profile::{Identity, Profile};
 
 /// How long any one step of a program may take, also on a slow and busy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);

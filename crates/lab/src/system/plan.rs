@@ -69,6 +69,12 @@ impl GuestPlan {
         self
     }
 
+    /// Replaces the profile of the `WireServer` and the `HostGAPlugin`.
+    pub fn with_wireserver_profile(mut self, profile: Profile) -> Self {
+        self.wireserver.profile = profile;
+        self
+    }
+
     /// Puts all endpoints into this mode.
     pub fn with_mode(mut self, mode: Mode) -> Self {
         (self.imds.mode, self.wireserver.mode) = (mode, mode);

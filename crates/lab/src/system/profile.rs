@@ -1,4 +1,6 @@
-//! Access control profiles in few words: paths, and the users who may ask for them.
+//! Access control profiles in few words: paths, and the users and programs who may ask for them.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -17,12 +19,66 @@ pub struct Profile {
     grants: Vec<Grant>,
 }
 
-/// One privilege and the users who have it.
+/// One privilege and the identities that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Grant {
     privilege: String,
     path: String,
-    users: Vec<String>,
+    identities: Vec<Identity>,
+}
+
+impl Grant {
+    fn names(&self) -> Vec<&str> {
+        let identities = self.identities.iter();
+        identities.map(|identity| identity.name.as_str()).collect()
+    }
+}
+
+/// Who may have a privilege; all that it tells must hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[must_use = "an identity does nothing until a profile grants it something"]
+pub struct Identity {
+    name: String,
+    user: String,
+    executable: Option<String>,
+    process: Option<String>,
+}
+
+impl Identity {
+    /// Everything that runs as this user.
+    pub fn user(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            user: name.to_owned(),
+            executable: None,
+            process: None,
+        }
+    }
+
+    /// One program while it runs as this user, named by its executable and by its process.
+    pub fn program(user: &str, executable: &Path) -> Self {
+        let process = executable.file_name().unwrap_or(executable.as_os_str());
+        Self {
+            name: format!("{} of {user}", process.display()),
+            executable: Some(executable.display().to_string()),
+            process: Some(process.display().to_string()),
+            ..Self::user(user)
+        }
+    }
+
+    /// Returns the identity as an entry of a profile, with no more than the selectors it has.
+    fn document(&self) -> Value {
+        let selectors = [
+            ("name", Some(&self.name)),
+            ("userName", Some(&self.user)),
+            ("exePath", self.executable.as_ref()),
+            ("processName", self.process.as_ref()),
+        ];
+        let given = selectors.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+            .collect()
+    }
 }
 
 impl Profile {
@@ -44,11 +100,25 @@ impl Profile {
     }
 
     /// Gives `users`, and nobody else, what lies at `path` and below.
-    pub fn grant(mut self, privilege: &str, path: &str, users: &[&str]) -> Self {
+    pub fn grant(self, privilege: &str, path: &str, users: &[&str]) -> Self {
+        self.grant_to(
+            privilege,
+            path,
+            users.iter().map(|user| Identity::user(user)),
+        )
+    }
+
+    /// Gives `identities`, and nobody else, what lies at `path` and below.
+    pub fn grant_to(
+        mut self,
+        privilege: &str,
+        path: &str,
+        identities: impl IntoIterator<Item = Identity>,
+    ) -> Self {
         self.grants.push(Grant {
             privilege: privilege.to_owned(),
             path: path.to_owned(),
-            users: users.iter().map(|&user| user.to_owned()).collect(),
+            identities: identities.into_iter().collect(),
         });
         self
     }
@@ -66,23 +136,24 @@ impl Profile {
         if self.grants.is_empty() {
             return document;
         }
-        let mut users: Vec<&String> = self.grants.iter().flat_map(|grant| &grant.users).collect();
-        users.sort_unstable();
-        users.dedup();
+        let mut identities: Vec<&Identity> = self
+            .grants
+            .iter()
+            .flat_map(|grant| &grant.identities)
+            .collect();
+        identities.sort_unstable();
+        identities.dedup();
         let each =
             |describe: fn(&Grant) -> Value| -> Value { self.grants.iter().map(describe).collect() };
-        let identities: Value = users
-            .iter()
-            .map(|user| json!({ "name": user, "userName": user }))
-            .collect();
+        let entries: Value = identities.into_iter().map(Identity::document).collect();
         let rules = json!({
             "privileges": each(|grant| json!({ "name": grant.privilege, "path": grant.path })),
             "roles": each(|grant| json!({
                 "name": grant.privilege, "privileges": [grant.privilege],
             })),
-            "identities": identities,
+            "identities": entries,
             "roleAssignments": each(|grant| json!({
-                "role": grant.privilege, "identities": grant.users,
+                "role": grant.privilege, "identities": grant.names(),
             })),
         });
         if let Some(fields) = document.as_object_mut() {
@@ -116,6 +187,25 @@ mod tests {
         let names: Vec<_> = identities.iter().map(|i| i["userName"].as_str()).collect();
         assert_eq!(names, [Some("app"), Some("root"), Some("www")]);
         assert_eq!(document["defaultAccess"], "Deny");
+    }
+
+    #[test]
+    fn program_is_named_by_user_executable_and_process() {
+        let curl = Identity::program("app", Path::new("/usr/bin/curl"));
+        let document = Profile::deny("curl")
+            .grant_to("read", "/", [curl])
+            .document();
+        assert_eq!(
+            document["rules"]["identities"],
+            json!([{
+                "name": "curl of app", "userName": "app",
+                "exePath": "/usr/bin/curl", "processName": "curl",
+            }])
+        );
+        assert_eq!(
+            document["rules"]["roleAssignments"],
+            json!([{ "role": "read", "identities": ["curl of app"] }])
+        );
     }
 
     #[test]
