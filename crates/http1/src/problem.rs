@@ -1,4 +1,7 @@
 //! A refusal as a response: problem details (RFC 9457) with the reason's code, nothing else.
+//!
+//! The code and the title stand there twice, the second time as an OAuth 2.0 error (RFC 6749 5.2):
+//! that is what token clients show their users. Without it they say that nobody answers.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -20,6 +23,8 @@ pub fn problem(reason: Reason) -> Response<Full<Bytes>> {
         "title": reason.title(),
         "status": status.as_u16(),
         "reason": reason,
+        "error": reason,
+        "error_description": reason.title(),
     });
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
@@ -56,6 +61,22 @@ mod tests {
             (&body["reason"], &body["status"]),
             (&"key_pending".into(), &429.into())
         );
+    }
+
+    #[tokio::test]
+    async fn token_clients_find_the_reason_where_they_look_for_it() {
+        let response = problem(Reason::CallerNotAssigned);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"], "caller_not_assigned");
+        assert_eq!(body["error_description"], body["title"]);
+    }
+
+    #[test]
+    fn no_forbidden_request_is_answered_with_the_word_for_no_service_at_all() {
+        // Token clients take a 403 that says `unreachable` for a proxy where no service is.
+        let mut forbidden = Reason::ALL.iter().filter(|reason| reason.status() == 403);
+        assert!(forbidden.all(|reason| !reason.title().contains("unreachable")));
     }
 
     #[test]
