@@ -4,9 +4,11 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 PYTHON := $(TARGET)/python
+NODE := $(TARGET)/node
 
 export LATCHKEY_BIN_DIR := $(BIN)
 export LATCHKEY_PYTHON := $(PYTHON)/bin/python
+export LATCHKEY_NODE := $(NODE)/bin/node
 
 .PHONY: help deps build demo test bench fmt lint clean-lab
 help:            ## Shows this list
@@ -24,6 +26,7 @@ demo: build      ## Shows the main job in namespaces and stays up; DEMO=once run
 
 test: deps       ## Runs all gating checks
 	@scripts/python.sh $(PYTHON)
+	@scripts/node.sh $(NODE)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) build --workspace

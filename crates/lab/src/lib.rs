@@ -51,4 +51,4 @@ pub use guest::Guest;
 pub use lab::{Lab, LabError};
 pub use node::Node;
 pub use process::{Process, ProcessError};
-pub use system::{GuestPlan, Profile, System, SystemError};
+pub use system::{GuestPlan, Identity, Profile, System, SystemError};
