@@ -10,7 +10,7 @@ WIRESERVER = "http://168.63.129.16/machine"
 
 # Each retry is a warning.
 logging.basicConfig()
-retry = Retry(total=8, backoff_factor=0.2, status_forcelist=[429], allowed_methods=None)
+retry = Retry(total=8, backoff_factor=0.2, allowed_methods=None)
 session = requests.Session()
 session.mount("http://", HTTPAdapter(max_retries=retry))
 

@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter, Retry
 
 # Each retry is a warning.
 logging.basicConfig()
-retry = Retry(total=20, backoff_factor=0.1, backoff_max=1, status_forcelist=[429])
+retry = Retry(total=20, backoff_factor=0.1, backoff_max=1)
 session = requests.Session()
 session.mount("http://", HTTPAdapter(max_retries=retry))
 session.headers["Metadata"] = "true"
