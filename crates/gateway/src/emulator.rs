@@ -3,9 +3,11 @@
 //! Nothing here decides about signatures: requests arrive when the gateway lets them. A
 //! path that a service does not have is not found, and nothing is made up for it.
 
+mod api_version;
 mod imds;
 pub mod inbox;
 mod instance;
+mod managed_identity;
 mod query;
 pub mod token;
 mod upload;
@@ -18,6 +20,7 @@ use latchkey_protocol::{EndpointKind, Request, RequestHead};
 
 use crate::answer::Answer;
 use crate::machine::Machine;
+use imds::{Asked, Imds};
 use inbox::{Inbox, Posted};
 use token::TokenIssuer;
 pub(crate) use upload::Upload;
@@ -25,7 +28,7 @@ pub(crate) use upload::Upload;
 /// The emulated services.
 #[derive(Debug)]
 pub struct Emulator {
-    issuer: Arc<TokenIssuer>,
+    imds: Imds,
     inbox: Inbox,
     wire_server: String,
 }
@@ -36,7 +39,7 @@ impl Emulator {
     #[must_use]
     pub fn new(issuer: Arc<TokenIssuer>, wire_server: String) -> Self {
         Self {
-            issuer,
+            imds: Imds::new(issuer),
             inbox: Inbox::default(),
             wire_server,
         }
@@ -45,7 +48,7 @@ impl Emulator {
     /// Returns the issuer of tokens.
     #[must_use]
     pub const fn issuer(&self) -> &Arc<TokenIssuer> {
-        &self.issuer
+        &self.imds.issuer
     }
 
     /// Returns what guests posted.
@@ -63,26 +66,22 @@ impl Emulator {
         body: &[u8],
         now: Timestamp,
     ) -> Answer {
-        match kind {
-            EndpointKind::Imds => imds::answer(machine, head, &self.issuer, now),
-            EndpointKind::WireServer | EndpointKind::HostGa => {
-                let (answer, is_taken) = match kind {
-                    EndpointKind::HostGa => wireserver::answer_plugin(head),
-                    _ => wireserver::answer(machine, head, &self.wire_server),
-                };
-                if is_taken {
-                    self.inbox.put(Posted::new(
-                        machine,
-                        kind,
-                        head,
-                        body,
-                        body.len() as u64,
-                        now,
-                    ));
-                }
-                answer
-            }
+        let (answer, is_taken) = match kind {
+            EndpointKind::Imds => (self.imds.answer(Asked { machine, head, now }), false),
+            EndpointKind::HostGa => wireserver::answer_plugin(head),
+            EndpointKind::WireServer => wireserver::answer(machine, head, &self.wire_server),
+        };
+        if is_taken {
+            self.inbox.put(Posted::new(
+                machine,
+                kind,
+                head,
+                body,
+                body.len() as u64,
+                now,
+            ));
         }
+        answer
     }
 
     /// Begins to take an upload of a machine.

@@ -3,9 +3,17 @@
 //! Plain data. Whoever makes it has checked it; nothing here is a secret but the
 //! machine's own user data.
 
-use std::net::Ipv4Addr;
+mod compute;
+mod identity;
+mod network;
+mod storage;
 
 use uuid::Uuid;
+
+pub use compute::{Compute, ExtendedLocation, OsType, Plan, ScaleSet, SecurityProfile};
+pub use identity::{Identities, Identity};
+pub use network::{AddressPair, Interface, Network};
+pub use storage::{Disk, Encryption, Image, Storage, UltraDisk, VaultedKey};
 
 /// What a machine is told about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,49 +44,14 @@ pub struct Facts {
     pub tags: Vec<(String, String)>,
     /// The base64 text of the user data; empty for none.
     pub user_data: String,
-    /// The primary network interface.
+    /// The network interfaces.
     pub network: Network,
-    /// The managed identity, if it has one.
-    pub identity: Option<Identity>,
-}
-
-/// The image of a machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
-    /// Who publishes it.
-    pub publisher: String,
-    /// The product.
-    pub offer: String,
-    /// The edition.
-    pub sku: String,
-    /// The version.
-    pub version: String,
-}
-
-/// The network as the metadata describes it; says nothing about how packets are attributed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The private address.
-    pub private_address: Ipv4Addr,
-    /// The public address, if there is one.
-    pub public_address: Option<Ipv4Addr>,
-    /// The subnet's first address.
-    pub subnet: Ipv4Addr,
-    /// The subnet's prefix length in bits.
-    pub prefix: u8,
-    /// The hardware address, 12 upper-case hexadecimal digits.
-    pub mac: String,
-}
-
-/// A managed identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The tenant that issues.
-    pub tenant_id: Uuid,
-    /// The application.
-    pub client_id: Uuid,
-    /// The service principal: the subject of tokens.
-    pub object_id: Uuid,
+    /// What the instance document says besides.
+    pub compute: Compute,
+    /// The disks.
+    pub storage: Storage,
+    /// The managed identities.
+    pub identities: Identities,
 }
 
 impl Facts {
@@ -94,7 +67,22 @@ impl Facts {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    /// A system-assigned identity of tenant 10.
+    pub(crate) fn identities() -> Identities {
+        Identities {
+            tenant_id: Uuid::from_u128(0xA),
+            system: Some(Identity {
+                client_id: Uuid::from_u128(0xB),
+                object_id: Uuid::from_u128(0xC),
+                resource_id: "/vm".to_owned(),
+            }),
+            user_assigned: vec![],
+        }
+    }
 
     pub(crate) fn facts(name: &str) -> Facts {
         Facts {
@@ -118,17 +106,22 @@ pub(crate) mod tests {
             ],
             user_data: String::new(),
             network: Network {
-                private_address: Ipv4Addr::new(10, 0, 0, 4),
-                public_address: None,
-                subnet: Ipv4Addr::new(10, 0, 0, 0),
-                prefix: 24,
-                mac: "000D3A123456".to_owned(),
+                primary: Interface {
+                    address: AddressPair {
+                        private: Ipv4Addr::new(10, 0, 0, 4),
+                        public: None,
+                    },
+                    secondary: vec![],
+                    ipv6: vec![],
+                    subnet: Ipv4Addr::new(10, 0, 0, 0),
+                    prefix: 24,
+                    mac: "000D3A123456".to_owned(),
+                },
+                further: vec![],
             },
-            identity: Some(Identity {
-                tenant_id: Uuid::from_u128(0xA),
-                client_id: Uuid::from_u128(0xB),
-                object_id: Uuid::from_u128(0xC),
-            }),
+            compute: Compute::default(),
+            storage: Storage::default(),
+            identities: identities(),
         }
     }
 }

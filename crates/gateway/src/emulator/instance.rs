@@ -1,131 +1,30 @@
 //! The instance document: a machine's facts in the form of the instance metadata service, and the way into it.
 
+mod compute;
+mod network;
+pub(super) mod since;
+mod storage;
+
 use serde_json::{Value, json};
 
-use crate::facts::{Facts, Network};
+use crate::facts::Facts;
 
-/// Returns the whole document; `extended` adds what provisioning asks for.
-pub(super) fn document(facts: &Facts, extended: bool) -> Value {
-    let mut document = json!({ "compute": compute(facts), "network": network(&facts.network) });
-    if let (true, Some(fields)) = (extended, document.as_object_mut()) {
-        let compute = json!({ "hasCustomData": false, "ppsType": "None" });
-        fields.insert("extended".to_owned(), json!({ "compute": compute }));
-    }
+/// Returns the whole document as `version` knows it.
+pub(super) fn document(facts: &Facts, version: &str) -> Value {
+    let mut document = json!({
+        "compute": compute::compute(facts),
+        "network": network::network(&facts.network),
+    });
+    since::prune(&mut document, &since::INSTANCE, version);
     document
 }
 
-fn compute(facts: &Facts) -> Value {
-    let mut fields = json!({
-        "azEnvironment": "AzurePublicCloud",
-        "customData": "",
-        "evictionPolicy": "",
-        "isHostCompatibilityLayerVm": "false",
-        "licenseType": "",
-        "location": facts.location,
-        "name": facts.name,
-        "offer": facts.image.offer,
-        "osProfile": {
-            "adminUsername": facts.admin_user,
-            "computerName": facts.computer_name,
-            "disablePasswordAuthentication": "true",
-        },
-        "osType": "Linux",
-        "placementGroupId": "",
-        "plan": { "name": "", "product": "", "publisher": "" },
-        "platformFaultDomain": "0",
-        "platformUpdateDomain": "0",
-        "priority": "",
-        "provider": "Microsoft.Compute",
-        "publicKeys": public_keys(facts),
-        "publisher": facts.image.publisher,
-        "resourceGroupName": facts.resource_group,
-        "resourceId": facts.resource_id(),
-        "securityProfile": { "secureBootEnabled": "false", "virtualTpmEnabled": "false" },
-        "sku": facts.image.sku,
-    });
-    let rest = json!({
-        "storageProfile": storage(facts),
-        "subscriptionId": facts.subscription_id,
-        "tags": tags(facts),
-        "tagsList": tags_list(facts),
-        "userData": facts.user_data,
-        "version": facts.image.version,
-        "virtualMachineScaleSet": { "id": "" },
-        "vmId": facts.vm_id,
-        "vmScaleSetName": "",
-        "vmSize": facts.vm_size,
-        "zone": facts.zone,
-    });
-    if let (Some(fields), Value::Object(rest)) = (fields.as_object_mut(), rest) {
-        fields.extend(rest);
+/// Adds what provisioning asks for beside the document.
+pub(super) fn extend(document: &mut Value) {
+    let compute = json!({ "hasCustomData": false, "ppsType": "None" });
+    if let Value::Object(fields) = document {
+        fields.insert("extended".to_owned(), json!({ "compute": compute }));
     }
-    fields
-}
-
-fn public_keys(facts: &Facts) -> Vec<Value> {
-    let path = format!("/home/{}/.ssh/authorized_keys", facts.admin_user);
-    facts
-        .public_keys
-        .iter()
-        .map(|key| json!({ "keyData": key, "path": path }))
-        .collect()
-}
-
-fn storage(facts: &Facts) -> Value {
-    let image = &facts.image;
-    json!({
-        "dataDisks": [],
-        "imageReference": {
-            "id": "",
-            "offer": image.offer,
-            "publisher": image.publisher,
-            "sku": image.sku,
-            "version": image.version,
-        },
-        "osDisk": {
-            "caching": "ReadWrite",
-            "createOption": "FromImage",
-            "diskSizeGB": "30",
-            "name": format!("{}_OsDisk", facts.name),
-            "osType": "Linux",
-            "writeAcceleratorEnabled": "false",
-        },
-    })
-}
-
-fn tags(facts: &Facts) -> String {
-    let pairs: Vec<_> = facts
-        .tags
-        .iter()
-        .map(|(name, value)| format!("{name}:{value}"))
-        .collect();
-    pairs.join(";")
-}
-
-fn tags_list(facts: &Facts) -> Vec<Value> {
-    facts
-        .tags
-        .iter()
-        .map(|(name, value)| json!({ "name": name, "value": value }))
-        .collect()
-}
-
-fn network(network: &Network) -> Value {
-    let public = network
-        .public_address
-        .map(|address| address.to_string())
-        .unwrap_or_default();
-    json!({ "interface": [{
-        "ipv4": {
-            "ipAddress": [{
-                "privateIpAddress": network.private_address,
-                "publicIpAddress": public,
-            }],
-            "subnet": [{ "address": network.subnet, "prefix": network.prefix.to_string() }],
-        },
-        "ipv6": { "ipAddress": [] },
-        "macAddress": network.mac,
-    }]})
 }
 
 /// Follows path segments into a document: names in any letter case, positions in lists.
@@ -140,9 +39,15 @@ pub(super) fn descend<'a, 's>(
                 .find(|(name, _)| name.eq_ignore_ascii_case(segment));
             found.map(|(_, value)| value)
         }
-        Value::Array(values) => values.get(segment.parse::<usize>().ok()?),
+        Value::Array(values) => values.get(position(segment)?),
         _ => None,
     })
+}
+
+/// Reads a position in a list in its one spelling.
+fn position(segment: &str) -> Option<usize> {
+    let position: usize = segment.parse().ok()?;
+    (position.to_string() == segment).then_some(position)
 }
 
 /// Returns a value as lines of text: a leaf as it is, of a branch the names below it.
@@ -171,9 +76,12 @@ pub(super) fn as_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::facts::tests::facts;
+    use crate::facts::{Disk, UltraDisk};
+
+    const NEWEST: &str = "2025-04-07";
 
     fn at(path: &str) -> Option<Value> {
-        let document = document(&facts("vm"), false);
+        let document = document(&facts("vm"), NEWEST);
         descend(
             &document,
             path.split('/').filter(|segment| !segment.is_empty()),
@@ -196,6 +104,8 @@ mod tests {
             "compute/name/x",
             "network/interface/1",
             "network/interface/-1",
+            "network/interface/+0",
+            "network/interface/00",
             "network/interface/x",
         ] {
             assert_eq!(at(path), None, "{path}");
@@ -205,9 +115,75 @@ mod tests {
     #[test]
     fn branches_list_their_names_as_text() {
         let facts = facts("vm");
-        let document = document(&facts, true);
+        let mut document = document(&facts, NEWEST);
+        extend(&mut document);
         assert_eq!(as_text(&document), "compute/\nnetwork/\nextended/");
         assert_eq!(as_text(&document["network"]["interface"]), "0/");
         assert_eq!(as_text(&document["compute"]["name"]), "vm");
+    }
+
+    #[test]
+    fn field_appears_with_the_version_that_brought_it() {
+        let mut facts = facts("vm");
+        facts.storage.data_disks = vec![Disk::default(), Disk::default()];
+        let versions = crate::emulator::api_version::INSTANCE;
+        for (path, first) in since::INSTANCE {
+            let shown = |version| {
+                let document = document(&facts, version);
+                let path = path.replace('*', "1");
+                descend(&document, path.split('/')).is_some()
+            };
+            assert!(shown(first), "{path} in {first}");
+            let before = versions.before(first);
+            assert!(!shown(before), "{path} in {before}");
+        }
+        let first = document(&facts, "2017-04-02");
+        let names: Vec<_> = first["compute"].as_object().unwrap().keys().collect();
+        assert_eq!(
+            names,
+            [
+                "location",
+                "name",
+                "offer",
+                "osType",
+                "platformFaultDomain",
+                "platformUpdateDomain",
+                "publisher",
+                "sku",
+                "version",
+                "vmId",
+                "vmSize",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_single_value_is_text() {
+        fn check(value: &Value, path: &str) {
+            match value {
+                Value::Object(fields) => fields
+                    .iter()
+                    .for_each(|(name, value)| check(value, &format!("{path}/{name}"))),
+                Value::Array(values) => values.iter().for_each(|value| check(value, path)),
+                Value::String(_) => {}
+                other => panic!("{path} is {other}"),
+            }
+        }
+        let mut facts = facts("vm");
+        let ultra = UltraDisk {
+            bytes_per_second: 1,
+            ..UltraDisk::default()
+        };
+        facts.storage.data_disks = vec![Disk {
+            ultra: Some(ultra),
+            ..Disk::default()
+        }];
+        let document = document(&facts, NEWEST);
+        check(&document, "");
+        let disk = &document["compute"]["storageProfile"]["dataDisks"][0];
+        assert_eq!(
+            (&disk["isUltraDisk"], &disk["bytesPerSecondThrottle"]),
+            (&"true".into(), &"1".into())
+        );
     }
 }

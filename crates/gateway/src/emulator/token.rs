@@ -133,14 +133,14 @@ impl TokenIssuer {
         })
     }
 
-    /// Issues a token of a machine for a resource.
+    /// Issues a token of an identity for a resource.
     ///
     /// # Errors
     /// When the key signs nothing.
     pub fn issue(
         &self,
+        tenant_id: Uuid,
         identity: &Identity,
-        resource_id: &str,
         resource: &str,
         now: Timestamp,
     ) -> Result<IssuedToken, TokenError> {
@@ -157,9 +157,9 @@ impl TokenIssuer {
             idtyp: "app",
             oid: identity.object_id,
             sub: identity.object_id,
-            tid: identity.tenant_id,
+            tid: tenant_id,
             ver: "1.0",
-            xms_mirid: resource_id,
+            xms_mirid: &identity.resource_id,
         };
         let token =
             jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(TokenError::Sign)?;
@@ -201,7 +201,7 @@ pub(crate) mod tests {
     use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 
     use super::*;
-    use crate::facts::tests::facts;
+    use crate::facts::tests::identities;
 
     pub(crate) fn issuer() -> TokenIssuer {
         TokenIssuer::new("http://127.0.0.1:9420", &generate_key().unwrap()).unwrap()
@@ -209,11 +209,11 @@ pub(crate) mod tests {
 
     #[test]
     fn tokens_verify_against_the_published_keys() {
-        let (issuer, facts) = (issuer(), facts("vm"));
-        let identity = facts.identity.clone().unwrap();
+        let (issuer, identities) = (issuer(), identities());
+        let identity = identities.system.unwrap();
         let resource = "https://Vault.example";
         let token = issuer
-            .issue(&identity, "/vm", resource, Timestamp::now())
+            .issue(identities.tenant_id, &identity, resource, Timestamp::now())
             .unwrap();
         let kid = decode_header(&token.access_token).unwrap().kid.unwrap();
         let published = serde_json::to_string(&issuer.key_set()).unwrap();
@@ -227,17 +227,16 @@ pub(crate) mod tests {
             .claims;
         assert_eq!(claims["appid"], identity.client_id.to_string());
         assert_eq!(claims["sub"], claims["oid"]);
+        assert_eq!(claims["tid"], identities.tenant_id.to_string());
         assert_eq!(claims["xms_mirid"], "/vm");
         assert!(!published.contains("\"d\""), "private parts stay private");
     }
 
     #[test]
     fn answer_has_the_members_of_the_real_service_as_text() {
-        let facts = facts("vm");
+        let identity = identities().system.unwrap();
         let now = Timestamp::from_second(1_767_683_289).unwrap();
-        let token = issuer()
-            .issue(facts.identity.as_ref().unwrap(), "/vm", "r", now)
-            .unwrap();
+        let token = issuer().issue(Uuid::nil(), &identity, "r", now).unwrap();
         let answer = serde_json::to_value(&token).unwrap();
         for member in [
             "access_token",

@@ -213,7 +213,7 @@ fn shared_config(names: &Names, machine: &Machine) -> String {
         container = names.container,
         role = names.role,
         instance = names.instance,
-        address = machine.facts.network.private_address,
+        address = machine.facts.network.private_address(),
     )
 }
 

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_gateway::clock::{Clock, http_date};
 use latchkey_gateway::emulator::Emulator;
 use latchkey_gateway::emulator::token::{TokenIssuer, generate_key};
-use latchkey_gateway::facts::{Facts, Identity, Image, Network};
+use latchkey_gateway::facts::{
+    AddressPair, Compute, Facts, Identities, Identity, Image, Interface, Network, Storage,
+};
 use latchkey_gateway::machine::{Channel, ChannelState, Protection};
 use latchkey_gateway::observe::observation_queue;
 use latchkey_gateway::{
@@ -172,6 +174,13 @@ impl Host {
     /// A gateway with one machine in this mode.
     pub(crate) fn new(mode: Mode) -> Self {
         Self::with(machine(rules(mode), 1), Arc::default())
+    }
+
+    /// A gateway with one machine that nothing protects, with these facts changed.
+    pub(crate) fn telling(change: impl FnOnce(&mut Facts)) -> Self {
+        let mut machine = machine(rules(Mode::Disabled), 1);
+        change(&mut machine.facts);
+        Self::with(machine, Arc::default())
     }
 
     /// A gateway with this machine, on what a store holds.
@@ -344,16 +353,29 @@ fn facts() -> Facts {
         tags: vec![],
         user_data: String::new(),
         network: Network {
-            private_address: ADDRESS.parse().unwrap(),
-            public_address: None,
-            subnet: "10.0.0.0".parse().unwrap(),
-            prefix: 24,
-            mac: "000D3A000001".to_owned(),
+            primary: Interface {
+                address: AddressPair {
+                    private: ADDRESS.parse().unwrap(),
+                    public: None,
+                },
+                secondary: vec![],
+                ipv6: vec![],
+                subnet: "10.0.0.0".parse().unwrap(),
+                prefix: 24,
+                mac: "000D3A000001".to_owned(),
+            },
+            further: vec![],
         },
-        identity: Some(Identity {
+        compute: Compute::default(),
+        storage: Storage::default(),
+        identities: Identities {
             tenant_id: Uuid::from_u128(3),
-            client_id: Uuid::from_u128(4),
-            object_id: Uuid::from_u128(5),
-        }),
+            system: Some(Identity {
+                client_id: Uuid::from_u128(4),
+                object_id: Uuid::from_u128(5),
+                resource_id: "/subscriptions/2/resourceGroups/shop/own".to_owned(),
+            }),
+            user_assigned: vec![],
+        },
     }
 }

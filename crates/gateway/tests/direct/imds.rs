@@ -1,12 +1,12 @@
 //! The emulated instance metadata service keeps the real one's rules.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use std::net::Ipv4Addr;
+
+use latchkey_gateway::facts::{AddressPair, Disk, Interface};
 use latchkey_protocol::{EndpointKind, Mode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::host::{Ask, Host};
-
-const TOKEN: &str = "/metadata/identity/oauth2/token?api-version=2018-02-01";
 
 async fn get(target: &str) -> (u16, Value) {
     let host = Host::new(Mode::Disabled);
@@ -39,16 +39,6 @@ async fn request_without_the_metadata_header_is_a_bad_request() {
         );
         assert_eq!(host.ask(&bare.with("metadata", "false")).await.status, 400);
     }
-    let probe = host
-        .ask(&Ask::new(
-            EndpointKind::Imds,
-            &format!("GET {TOKEN}&resource=x"),
-        ))
-        .await;
-    assert_eq!(
-        (probe.status, &probe.json()["error"]),
-        (400, &"invalid_request".into())
-    );
 }
 
 #[tokio::test]
@@ -70,115 +60,131 @@ async fn forwarded_and_doubled_requests_are_bad_requests_whatever_the_mode() {
 }
 
 #[tokio::test]
-async fn version_that_is_absent_or_unknown_is_answered_with_the_newest() {
-    for target in [
-        "/metadata/instance",
-        "/metadata/instance?api-version=1999-01-01",
+async fn version_that_a_service_does_not_have_is_answered_with_its_newest() {
+    let newest = ["2025-04-07", "2024-07-17", "2024-03-15"];
+    for (path, version, newest) in [
+        ("instance", "", newest),
+        ("instance", "1999-01-01", newest),
+        ("instance", "2017-03-01", newest),
+        ("identity/info", "2017-12-01", newest),
+        ("identity/oauth2/token", "latest", newest),
     ] {
-        let (status, error) = get(target).await;
-        assert_eq!(status, 400);
+        let (status, error) = get(&format!("/metadata/{path}?api-version={version}")).await;
+        assert_eq!(status, 400, "{path}");
         assert_eq!(
-            error["newest-versions"].as_array().unwrap().len(),
-            3,
-            "{error}"
+            error["newest-versions"],
+            serde_json::json!(newest),
+            "{path}"
         );
     }
-    let (status, versions) = get("/metadata/versions").await;
-    assert_eq!(status, 200);
-    assert!(
-        versions["apiVersions"]
-            .as_array()
-            .unwrap()
-            .contains(&"2021-08-01".into())
-    );
+    assert_eq!(get("/metadata/instance").await.0, 400);
 }
 
 #[tokio::test]
+async fn versions_are_listed_without_naming_one_and_all_of_them_are_answered() {
+    let (status, versions) = get("/metadata/versions").await;
+    assert_eq!(status, 200);
+    let versions = versions["apiVersions"].as_array().unwrap().clone();
+    assert_eq!((versions.len(), &versions[0]), (35, &"2017-03-01".into()));
+    for version in &versions[1..] {
+        let version = version.as_str().unwrap();
+        let (status, document) = get(&format!("/metadata/instance?api-version={version}")).await;
+        assert_eq!(status, 200, "{version}");
+        let has_zone = document["compute"].get("zone").is_some();
+        assert_eq!(has_zone, version >= "2017-12-01", "{version}");
+    }
+}
+
+const INSTANCE: &str = "/metadata/instance";
+const QUERY: &str = "api-version=2021-08-01";
+
+#[tokio::test]
 async fn parts_of_the_instance_are_answered_as_json_or_text() {
-    let instance = "/metadata/instance";
-    let query = "api-version=2021-08-01";
-    let (status, whole) = get(&format!("{instance}?{query}&extended=true")).await;
+    let (status, whole) = get(&format!("{INSTANCE}?{QUERY}&extended=true")).await;
     assert_eq!(
         (status, &whole["compute"]["vmSize"]),
         (200, &"Standard_B1s".into())
     );
     assert_eq!(whole["extended"]["compute"]["ppsType"], "None");
-    let (_, compute) = get(&format!("{instance}/compute?{query}&format=json")).await;
-    assert_eq!(compute, whole["compute"]);
-    let text = async |path: &str| get(&format!("{instance}/{path}?{query}&format=text")).await;
-    assert_eq!(text("compute/location").await, (200, "westeurope".into()));
+    for path in ["compute", "compute/", "COMPUTE", "compute//"] {
+        let (_, compute) = get(&format!("{INSTANCE}/{path}?{QUERY}&Format=JSON")).await;
+        assert_eq!(compute, whole["compute"], "{path}");
+    }
+    let text = async |path: &str| get(&format!("{INSTANCE}{path}?{QUERY}&format=text")).await;
+    assert_eq!(text("").await, (200, "compute/\nnetwork/".into()));
+    assert_eq!(text("/").await, (200, "compute/\nnetwork/".into()));
+    assert_eq!(text("/compute/location").await, (200, "westeurope".into()));
+    assert_eq!(text("/compute/Location/").await, (200, "westeurope".into()));
+    assert_eq!(text("/compute/zone").await, (200, "".into()));
     assert_eq!(
-        text("network/interface/0/ipv4").await,
+        text("/network/interface/0/ipv4").await,
         (200, "ipAddress/\nsubnet/".into())
     );
-    assert_eq!(
-        get(&format!("{instance}/compute/nothing?{query}")).await.0,
-        404
-    );
-    assert_eq!(
-        get(&format!("{instance}/compute/name?{query}&format=json"))
-            .await
-            .0,
-        400
-    );
-}
-
-#[tokio::test]
-async fn tokens_are_for_the_machine_and_the_resource_and_verify() {
-    let host = Host::new(Mode::Disabled);
-    let resource = "https://Management.example/";
-    let ask = Ask::imds(&format!(
-        "GET {TOKEN}&resource=https%3A%2F%2FManagement.example%2F"
-    ));
-    let answer = host.ask(&ask).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let token = answer.json();
-    assert_eq!(
-        (&token["resource"], &token["token_type"]),
-        (&resource.into(), &"Bearer".into())
-    );
-    let keys = host.gateway.emulator().issuer().key_set();
-    let key = DecodingKey::from_jwk(&keys.keys[0]).unwrap();
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_audience(&[resource]);
-    validation.validate_exp = false;
-    let claims = decode::<Value>(token["access_token"].as_str().unwrap(), &key, &validation)
-        .unwrap()
-        .claims;
-    assert_eq!(claims["appid"], token["client_id"]);
-    assert_eq!(
-        claims["exp"].to_string(),
-        token["expires_on"].as_str().unwrap()
-    );
-    assert!(
-        claims["xms_mirid"]
-            .as_str()
-            .unwrap()
-            .contains("/resourceGroups/shop/")
-    );
-}
-
-#[tokio::test]
-async fn token_for_nobody_or_nothing_is_an_invalid_request() {
-    let own = "00000000-0000-0000-0000-000000000004";
-    let other = "00000000-0000-0000-0000-000000000009";
-    assert_eq!(
-        get(&format!("{TOKEN}&resource=r&client_id={own}")).await.0,
-        200
-    );
-    for query in [
-        "",
-        "&resource=",
-        &format!("&resource=r&client_id={other}"),
-        "&resource=r&msi_res_id=/x",
+    for path in [
+        "/compute/nothing",
+        "/compute/physicalZone",
+        "/network/interface/7",
     ] {
-        let (status, error) = get(&format!("{TOKEN}{query}")).await;
-        assert_eq!(
-            (status, &error["error"]),
-            (400, &"invalid_request".into()),
-            "{query}"
-        );
+        assert_eq!(text(path).await, (404, json!({ "error": "Not found" })));
     }
+}
+
+#[tokio::test]
+async fn single_value_is_answered_as_text_alone() {
+    let leaf = format!("{INSTANCE}/compute/name?{QUERY}");
+    for format in ["", "&format=json", "&format=", "&format=xml"] {
+        let (status, error) = get(&format!("{leaf}{format}")).await;
+        assert_eq!(status, 400, "{format}");
+        assert!(error["error"].as_str().unwrap().starts_with("Bad request."));
+    }
+    let host = Host::new(Mode::Disabled);
+    let ask = |target: &str| Ask::imds(&format!("GET {target}"));
+    let text = host.ask(&ask(&format!("{leaf}&format=text"))).await;
+    assert_eq!((text.status, text.body.as_str()), (200, "web & co"));
+    assert_eq!(
+        text.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    let json = host.ask(&ask(&format!("{INSTANCE}?{QUERY}"))).await;
+    assert_eq!(
+        json.header("content-type"),
+        Some("application/json; charset=utf-8")
+    );
+}
+
+#[tokio::test]
+async fn disks_and_interfaces_of_the_machine_are_in_the_document() {
+    let host = Host::telling(|facts| {
+        facts.storage.data_disks = vec![Disk {
+            size_gb: Some(64),
+            ..Disk::default()
+        }];
+        let second = Interface {
+            ipv6: vec!["fd00::4".parse().unwrap()],
+            secondary: vec![AddressPair {
+                private: Ipv4Addr::new(10, 0, 1, 5),
+                public: Some(Ipv4Addr::new(192, 0, 2, 5)),
+            }],
+            ..facts.network.primary.clone()
+        };
+        facts.network.further = vec![second];
+    });
+    let ask = Ask::imds(&format!("GET {INSTANCE}?{QUERY}"));
+    let document = host.ask(&ask).await.json();
+    let disk = &document["compute"]["storageProfile"]["dataDisks"][0];
+    assert_eq!(
+        (&disk["lun"], &disk["diskSizeGB"], &disk["name"]),
+        (&"0".into(), &"64".into(), &"web & co_DataDisk_0".into())
+    );
+    let second = &document["network"]["interface"][1];
+    assert_eq!(
+        second["ipv6"]["ipAddress"][0]["privateIpAddress"],
+        "fd00::4"
+    );
+    assert_eq!(
+        second["ipv4"]["ipAddress"][1],
+        json!({ "privateIpAddress": "10.0.1.5", "publicIpAddress": "192.0.2.5" })
+    );
 }
 
 #[tokio::test]

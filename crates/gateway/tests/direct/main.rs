@@ -9,5 +9,6 @@
 mod channel;
 mod enforcement;
 mod host;
+mod identity;
 mod imds;
 mod wireserver;

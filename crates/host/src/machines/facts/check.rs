@@ -1,0 +1,65 @@
+//! What facts may not say, because no real document would.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use latchkey_gateway::facts::{Compute, Facts, Storage};
+
+/// Reports everything in the facts that cannot be.
+pub(super) fn check(facts: &Facts, problems: &mut Vec<String>) {
+    if STANDARD.decode(&facts.user_data).is_err() {
+        problems.push("`facts.user_data` is not base64".to_owned());
+    }
+    check_compute(&facts.compute, problems);
+    check_storage(&facts.storage, problems);
+}
+
+fn check_compute(compute: &Compute, problems: &mut Vec<String>) {
+    if !compute.host.is_empty() && !compute.host_group.is_empty() {
+        problems.push("`facts.compute` has a `host` and a `host_group`: say one".to_owned());
+    }
+    let words: [(&str, &str, &[&str]); 3] = [
+        ("priority", &compute.priority, &["Regular", "Low", "Spot"]),
+        (
+            "eviction_policy",
+            &compute.eviction_policy,
+            &["Deallocate", "Delete"],
+        ),
+        (
+            "security_profile.security_type",
+            &compute.security_profile.security_type,
+            &["TrustedLaunch", "ConfidentialVM"],
+        ),
+    ];
+    for (name, word, known) in words {
+        if !word.is_empty() && !known.contains(&word) {
+            let known = known.join("`, `");
+            problems.push(format!(
+                "`facts.compute.{name}` is `{word}`: it is empty or one of `{known}`"
+            ));
+        }
+    }
+}
+
+fn check_storage(storage: &Storage, problems: &mut Vec<String>) {
+    let own = &storage.os_disk;
+    if own.lun.is_some() || own.ultra.is_some() {
+        problems.push("`facts.storage.os_disk`: `lun` and `ultra` are of data disks".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    for (position, disk) in (0..).zip(&storage.data_disks) {
+        let lun = disk.lun.unwrap_or(position);
+        if !seen.insert(lun) {
+            problems.push(format!(
+                "`facts.storage.data_disks` has two disks with lun {lun}"
+            ));
+        }
+        if disk.encryption != Default::default() || !disk.diff_disk_option.is_empty() {
+            problems.push(format!(
+                "`facts.storage.data_disks` with lun {lun}: `encryption` and `diff_disk_option` \
+                 are of the system's disk"
+            ));
+        }
+    }
+}
