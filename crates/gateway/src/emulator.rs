@@ -7,6 +7,7 @@ mod api_version;
 mod imds;
 pub mod inbox;
 mod instance;
+mod load_balancer;
 mod managed_identity;
 mod query;
 pub mod token;

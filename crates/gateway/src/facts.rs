@@ -5,6 +5,7 @@
 
 mod compute;
 mod identity;
+mod load_balancer;
 mod network;
 mod storage;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub use compute::{Compute, ExtendedLocation, OsType, Plan, ScaleSet, SecurityProfile};
 pub use identity::{Identities, Identity};
+pub use load_balancer::{FrontendPair, InboundRule, LoadBalancer, Transport};
 pub use network::{AddressPair, Interface, Network};
 pub use storage::{Disk, Encryption, Image, Storage, UltraDisk, VaultedKey};
 
@@ -52,6 +54,8 @@ pub struct Facts {
     pub storage: Storage,
     /// The managed identities.
     pub identities: Identities,
+    /// The load balancer before it, if there is one.
+    pub load_balancer: Option<LoadBalancer>,
 }
 
 impl Facts {
@@ -122,6 +126,7 @@ pub(crate) mod tests {
             compute: Compute::default(),
             storage: Storage::default(),
             identities: identities(),
+            load_balancer: None,
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Versions {
 pub(super) const INSTANCE: Versions = Versions::since("2017-04-02");
 /// Of managed identities.
 pub(super) const IDENTITY: Versions = Versions::since("2018-02-01");
+/// Of load balancers.
+pub(super) const LOAD_BALANCER: Versions = Versions::since("2020-10-01");
 impl Versions {
     const fn since(first: &'static str) -> Self {
         Self { known: ALL, first }
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn versions_are_in_the_order_of_their_days() {
-        for versions in [INSTANCE, IDENTITY] {
+        for versions in [INSTANCE, IDENTITY, LOAD_BALANCER] {
             let newest_first: Vec<_> = versions.newest_first().collect();
             assert!(newest_first.is_sorted_by(|a, b| a > b), "{newest_first:?}");
             assert_eq!(newest_first.last(), Some(&versions.first));

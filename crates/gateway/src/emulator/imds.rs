@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::api_version::{self, ALL};
 use super::query::{Query, QueryError};
 use super::token::TokenIssuer;
-use super::{instance, managed_identity};
+use super::{instance, load_balancer, managed_identity};
 use crate::answer::{self, Answer};
 use crate::facts::Facts;
 use crate::machine::Machine;
@@ -92,6 +92,9 @@ impl Imds {
             ("identity", ["info"]) => {
                 api_version::IDENTITY.checked(query, |_| managed_identity::info(&facts.identities))
             }
+            ("loadbalancer", []) => api_version::LOAD_BALANCER.checked(query, |_| {
+                load_balancer::rules(facts.load_balancer.as_ref())
+            }),
             _ => error(StatusCode::NOT_FOUND, "Not found"),
         }
     }

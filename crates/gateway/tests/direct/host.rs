@@ -377,5 +377,6 @@ fn facts() -> Facts {
             }),
             user_assigned: vec![],
         },
+        load_balancer: None,
     }
 }

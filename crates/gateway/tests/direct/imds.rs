@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use latchkey_gateway::facts::{AddressPair, Disk, Interface};
+use latchkey_gateway::facts::{
+    AddressPair, Disk, FrontendPair, InboundRule, Interface, LoadBalancer, Transport,
+};
 use latchkey_protocol::{EndpointKind, Mode};
 use serde_json::{Value, json};
 
@@ -68,6 +70,7 @@ async fn version_that_a_service_does_not_have_is_answered_with_its_newest() {
         ("instance", "2017-03-01", newest),
         ("identity/info", "2017-12-01", newest),
         ("identity/oauth2/token", "latest", newest),
+        ("loadbalancer", "2020-09-01", newest),
     ] {
         let (status, error) = get(&format!("/metadata/{path}?api-version={version}")).await;
         assert_eq!(status, 400, "{path}");
@@ -184,6 +187,49 @@ async fn disks_and_interfaces_of_the_machine_are_in_the_document() {
     assert_eq!(
         second["ipv4"]["ipAddress"][1],
         json!({ "privateIpAddress": "10.0.1.5", "publicIpAddress": "192.0.2.5" })
+    );
+}
+
+#[tokio::test]
+async fn load_balancer_is_told_or_not_found() {
+    let target = "GET /metadata/loadbalancer?api-version=2020-10-01";
+    let none = Host::new(Mode::Disabled).ask(&Ask::imds(target)).await;
+    assert_eq!(none.status, 404);
+    assert!(none.body.contains("No load balancer metadata is found"));
+    let host = Host::telling(|facts| {
+        let (outside, inside) = ("192.0.2.1".parse().unwrap(), "10.0.0.4".parse().unwrap());
+        facts.load_balancer = Some(LoadBalancer {
+            inbound_rules: vec![InboundRule {
+                frontend_ip_address: outside,
+                protocol: Transport::Tcp,
+                frontend_port: 80,
+                backend_port: 8080,
+                private_ip_address: inside,
+            }],
+            outbound_rules: vec![FrontendPair {
+                frontend_ip_address: outside,
+                private_ip_address: inside,
+            }],
+            ..LoadBalancer::default()
+        });
+    });
+    let told = host.ask(&Ask::imds(target)).await;
+    assert_eq!(
+        told.json()["loadbalancer"],
+        json!({
+            "publicIpAddresses": [],
+            "inboundRules": [{
+                "frontendIpAddress": "192.0.2.1",
+                "protocol": "tcp",
+                "frontendPort": 80,
+                "backendPort": 8080,
+                "privateIpAddress": "10.0.0.4",
+            }],
+            "outboundRules": [{
+                "frontendIpAddress": "192.0.2.1",
+                "privateIpAddress": "10.0.0.4",
+            }],
+        })
     );
 }
 

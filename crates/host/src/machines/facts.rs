@@ -9,7 +9,7 @@ mod one_or_more;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use latchkey_gateway::facts::{Compute, Facts, Identities, Image, Storage};
+use latchkey_gateway::facts::{Compute, Facts, Identities, Image, LoadBalancer, Storage};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -54,6 +54,8 @@ pub(super) struct FactsSection {
     storage: Storage,
     /// The managed identities; without, the machine gets no tokens.
     identity: IdentitySection,
+    /// The load balancer before the machine.
+    load_balancer: Option<LoadBalancer>,
 }
 
 impl FactsSection {
@@ -87,6 +89,7 @@ impl FactsSection {
             compute: self.compute.clone(),
             storage: self.storage.clone(),
             identities: Identities::default(),
+            load_balancer: self.load_balancer.clone(),
         };
         let owner = Owner {
             subscription_id: facts.subscription_id,
