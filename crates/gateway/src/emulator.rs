@@ -10,12 +10,14 @@ mod instance;
 mod load_balancer;
 mod managed_identity;
 mod query;
+mod scheduled_events;
 pub mod token;
 mod upload;
 mod wireserver;
 
 use std::sync::Arc;
 
+use http::Method;
 use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, Request, RequestHead};
 
@@ -68,7 +70,17 @@ impl Emulator {
         now: Timestamp,
     ) -> Answer {
         let (answer, is_taken) = match kind {
-            EndpointKind::Imds => (self.imds.answer(Asked { machine, head, now }), false),
+            EndpointKind::Imds => {
+                let asked = Asked {
+                    machine,
+                    head,
+                    body,
+                    now,
+                };
+                let answer = self.imds.answer(asked);
+                let is_taken = head.method == Method::POST && answer.status().is_success();
+                (answer, is_taken)
+            }
             EndpointKind::HostGa => wireserver::answer_plugin(head),
             EndpointKind::WireServer => wireserver::answer(machine, head, &self.wire_server),
         };

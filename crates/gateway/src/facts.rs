@@ -4,6 +4,7 @@
 //! machine's own user data.
 
 mod compute;
+mod event;
 mod identity;
 mod load_balancer;
 mod network;
@@ -12,6 +13,7 @@ mod storage;
 use uuid::Uuid;
 
 pub use compute::{Compute, ExtendedLocation, OsType, Plan, ScaleSet, SecurityProfile};
+pub use event::{EventKind, EventSource, ScheduledEvent};
 pub use identity::{Identities, Identity};
 pub use load_balancer::{FrontendPair, InboundRule, LoadBalancer, Transport};
 pub use network::{AddressPair, Interface, Network};
@@ -56,6 +58,8 @@ pub struct Facts {
     pub identities: Identities,
     /// The load balancer before it, if there is one.
     pub load_balancer: Option<LoadBalancer>,
+    /// What will happen to it.
+    pub events: Vec<ScheduledEvent>,
 }
 
 impl Facts {
@@ -127,6 +131,7 @@ pub(crate) mod tests {
             storage: Storage::default(),
             identities: identities(),
             load_balancer: None,
+            events: vec![],
         }
     }
 }

@@ -44,6 +44,15 @@ pub(super) const ALL: &[&str] = &[
     "2024-07-17",
     "2025-04-07",
 ];
+/// The documented versions of scheduled events but their preview, oldest first; they count apart.
+const EVENT_VERSIONS: &[&str] = &[
+    "2017-08-01",
+    "2017-11-01",
+    "2019-01-01",
+    "2019-04-01",
+    "2019-08-01",
+    "2020-07-01",
+];
 /// How many versions an error names.
 const NEWEST: usize = 3;
 
@@ -60,6 +69,12 @@ pub(super) const INSTANCE: Versions = Versions::since("2017-04-02");
 pub(super) const IDENTITY: Versions = Versions::since("2018-02-01");
 /// Of load balancers.
 pub(super) const LOAD_BALANCER: Versions = Versions::since("2020-10-01");
+/// Of scheduled events.
+pub(super) const EVENTS: Versions = Versions {
+    known: EVENT_VERSIONS,
+    first: "2017-08-01",
+};
+
 impl Versions {
     const fn since(first: &'static str) -> Self {
         Self { known: ALL, first }
@@ -107,7 +122,7 @@ mod tests {
 
     #[test]
     fn versions_are_in_the_order_of_their_days() {
-        for versions in [INSTANCE, IDENTITY, LOAD_BALANCER] {
+        for versions in [INSTANCE, IDENTITY, LOAD_BALANCER, EVENTS] {
             let newest_first: Vec<_> = versions.newest_first().collect();
             assert!(newest_first.is_sorted_by(|a, b| a > b), "{newest_first:?}");
             assert_eq!(newest_first.last(), Some(&versions.first));

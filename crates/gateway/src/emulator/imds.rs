@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::api_version::{self, ALL};
 use super::query::{Query, QueryError};
+use super::scheduled_events::EventBook;
 use super::token::TokenIssuer;
 use super::{instance, load_balancer, managed_identity};
 use crate::answer::{self, Answer};
@@ -24,6 +25,7 @@ use crate::machine::Machine;
 #[derive(Debug)]
 pub(super) struct Imds {
     pub(super) issuer: Arc<TokenIssuer>,
+    events: EventBook,
 }
 
 /// A request of a machine.
@@ -31,6 +33,7 @@ pub(super) struct Imds {
 pub(super) struct Asked<'a> {
     pub(super) machine: &'a Machine,
     pub(super) head: &'a RequestHead,
+    pub(super) body: &'a [u8],
     pub(super) now: Timestamp,
 }
 
@@ -46,7 +49,10 @@ enum Subject {
 impl Imds {
     /// Makes a service that remembers nothing yet.
     pub(super) fn new(issuer: Arc<TokenIssuer>) -> Self {
-        Self { issuer }
+        Self {
+            issuer,
+            events: EventBook::default(),
+        }
     }
 
     /// Answers a request of a machine.
@@ -66,8 +72,8 @@ impl Imds {
         if let Err(message) = check_head(asked.head) {
             return refusal(subject, message);
         }
-        if !matches!(asked.head.method, Method::GET | Method::HEAD) {
-            return method_error();
+        if let Some(answer) = check_method(service, &asked.head.method) {
+            return answer;
         }
         match Query::parse(raw_query) {
             Ok(query) => {
@@ -92,6 +98,9 @@ impl Imds {
             ("identity", ["info"]) => {
                 api_version::IDENTITY.checked(query, |_| managed_identity::info(&facts.identities))
             }
+            ("scheduledevents", []) => {
+                api_version::EVENTS.checked(query, |version| self.events.answer(asked, version))
+            }
             ("loadbalancer", []) => api_version::LOAD_BALANCER.checked(query, |_| {
                 load_balancer::rules(facts.load_balancer.as_ref())
             }),
@@ -111,13 +120,20 @@ fn check_head(head: &RequestHead) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns the answer to a method that the service does not have.
-fn method_error() -> Answer {
+/// Returns the answer to a method that a service does not have.
+fn check_method(service: &str, method: &Method) -> Option<Answer> {
+    let takes_posts = service == "scheduledevents";
+    let allowed = match *method {
+        Method::GET | Method::HEAD => return None,
+        Method::POST if takes_posts => return None,
+        _ if takes_posts => "GET, HEAD, POST",
+        _ => "GET, HEAD",
+    };
     let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
     answer
         .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    answer
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    Some(answer)
 }
 
 fn instance_answer(facts: &Facts, version: &str, below: &[&str], query: &Query) -> Answer {

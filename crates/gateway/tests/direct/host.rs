@@ -378,5 +378,6 @@ fn facts() -> Facts {
             user_assigned: vec![],
         },
         load_balancer: None,
+        events: vec![],
     }
 }

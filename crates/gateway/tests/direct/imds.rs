@@ -64,6 +64,7 @@ async fn forwarded_and_doubled_requests_are_bad_requests_whatever_the_mode() {
 #[tokio::test]
 async fn version_that_a_service_does_not_have_is_answered_with_its_newest() {
     let newest = ["2025-04-07", "2024-07-17", "2024-03-15"];
+    let newest_events = ["2020-07-01", "2019-08-01", "2019-04-01"];
     for (path, version, newest) in [
         ("instance", "", newest),
         ("instance", "1999-01-01", newest),
@@ -71,6 +72,7 @@ async fn version_that_a_service_does_not_have_is_answered_with_its_newest() {
         ("identity/info", "2017-12-01", newest),
         ("identity/oauth2/token", "latest", newest),
         ("loadbalancer", "2020-09-01", newest),
+        ("scheduledevents", "2025-04-07", newest_events),
     ] {
         let (status, error) = get(&format!("/metadata/{path}?api-version={version}")).await;
         assert_eq!(status, 400, "{path}");

@@ -11,4 +11,5 @@ mod enforcement;
 mod host;
 mod identity;
 mod imds;
+mod scheduled_events;
 mod wireserver;

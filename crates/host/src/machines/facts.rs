@@ -2,6 +2,7 @@
 
 mod check;
 mod derived;
+mod event;
 mod identity;
 mod network;
 mod one_or_more;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use derived::id_of;
+use event::EventSection;
 use identity::{IdentitySection, Owner};
 use network::InterfaceSection;
 use one_or_more::OneOrMore;
@@ -56,6 +58,8 @@ pub(super) struct FactsSection {
     identity: IdentitySection,
     /// The load balancer before the machine.
     load_balancer: Option<LoadBalancer>,
+    /// What will happen to the machine.
+    events: Vec<EventSection>,
 }
 
 impl FactsSection {
@@ -90,6 +94,7 @@ impl FactsSection {
             storage: self.storage.clone(),
             identities: Identities::default(),
             load_balancer: self.load_balancer.clone(),
+            events: event::resolve(&self.events, name, problems),
         };
         let owner = Owner {
             subscription_id: facts.subscription_id,
