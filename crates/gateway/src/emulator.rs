@@ -11,6 +11,7 @@ mod load_balancer;
 mod managed_identity;
 mod query;
 mod scheduled_events;
+mod throttle;
 pub mod token;
 mod upload;
 mod wireserver;

@@ -9,6 +9,7 @@ mod identity;
 mod load_balancer;
 mod network;
 mod storage;
+mod throttle;
 
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ pub use identity::{Identities, Identity};
 pub use load_balancer::{FrontendPair, InboundRule, LoadBalancer, Transport};
 pub use network::{AddressPair, Interface, Network};
 pub use storage::{Disk, Encryption, Image, Storage, UltraDisk, VaultedKey};
+pub use throttle::Throttle;
 
 /// What a machine is told about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Facts {
     pub load_balancer: Option<LoadBalancer>,
     /// What will happen to it.
     pub events: Vec<ScheduledEvent>,
+    /// How much it may ask; without, as much as it likes.
+    pub throttle: Option<Throttle>,
 }
 
 impl Facts {
@@ -132,6 +136,7 @@ pub(crate) mod tests {
             identities: identities(),
             load_balancer: None,
             events: vec![],
+            throttle: None,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The instance metadata service: its request rules, and the way to what is asked.
+//! The instance metadata service: its request rules, its rates, and the way to what is asked.
 //!
 //! Refuses what the real one refuses: no `Metadata: true`, forwarded requests, repeated
 //! query names, an API version that is absent or not known.
 
 use std::sync::Arc;
 
-use http::header::{ALLOW, HeaderValue};
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use latchkey_protocol::RequestHead;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::api_version::{self, ALL};
 use super::query::{Query, QueryError};
 use super::scheduled_events::EventBook;
+use super::throttle::{Buckets, Subject, TooMany};
 use super::token::TokenIssuer;
 use super::{instance, load_balancer, managed_identity};
 use crate::answer::{self, Answer};
@@ -26,6 +27,7 @@ use crate::machine::Machine;
 pub(super) struct Imds {
     pub(super) issuer: Arc<TokenIssuer>,
     events: EventBook,
+    buckets: Buckets,
 }
 
 /// A request of a machine.
@@ -37,21 +39,13 @@ pub(super) struct Asked<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What a request is about; each has errors of its own form.
-#[derive(Clone, Copy)]
-enum Subject {
-    /// Anything else.
-    General,
-    /// Identities and their tokens.
-    Identity,
-}
-
 impl Imds {
     /// Makes a service that remembers nothing yet.
     pub(super) fn new(issuer: Arc<TokenIssuer>) -> Self {
         Self {
             issuer,
             events: EventBook::default(),
+            buckets: Buckets::default(),
         }
     }
 
@@ -71,6 +65,9 @@ impl Imds {
         };
         if let Err(message) = check_head(asked.head) {
             return refusal(subject, message);
+        }
+        if let Err(too_many) = self.buckets.admit(asked.machine, subject, asked.now) {
+            return throttled(subject, too_many);
         }
         if let Some(answer) = check_method(service, &asked.head.method) {
             return answer;
@@ -161,6 +158,21 @@ fn text(value: &Value) -> Answer {
         "text/plain; charset=utf-8",
         instance::as_text(value),
     )
+}
+
+fn throttled(subject: Subject, too_many: TooMany) -> Answer {
+    let body = match subject {
+        Subject::General => json!({ "error": "Too many requests" }),
+        Subject::Identity => json!({
+            "error": "invalid_request",
+            "error_description": "Temporarily throttled, too many requests",
+        }),
+    };
+    let mut answer = answer::json(StatusCode::TOO_MANY_REQUESTS, &body);
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(too_many.retry_after_seconds));
+    answer
 }
 
 /// Returns a refusal in the form of the service that was asked.

@@ -379,5 +379,6 @@ fn facts() -> Facts {
         },
         load_balancer: None,
         events: vec![],
+        throttle: None,
     }
 }

@@ -12,4 +12,5 @@ mod host;
 mod identity;
 mod imds;
 mod scheduled_events;
+mod throttle;
 mod wireserver;

@@ -10,7 +10,7 @@ mod one_or_more;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use latchkey_gateway::facts::{Compute, Facts, Identities, Image, LoadBalancer, Storage};
+use latchkey_gateway::facts::{Compute, Facts, Identities, Image, LoadBalancer, Storage, Throttle};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -60,6 +60,8 @@ pub(super) struct FactsSection {
     load_balancer: Option<LoadBalancer>,
     /// What will happen to the machine.
     events: Vec<EventSection>,
+    /// How much the machine may ask; without this section, as much as it likes.
+    throttle: Option<Throttle>,
 }
 
 impl FactsSection {
@@ -95,6 +97,7 @@ impl FactsSection {
             identities: Identities::default(),
             load_balancer: self.load_balancer.clone(),
             events: event::resolve(&self.events, name, problems),
+            throttle: self.throttle,
         };
         let owner = Owner {
             subscription_id: facts.subscription_id,
@@ -119,5 +122,6 @@ mod tests {
         assert_eq!(resolve("web"), resolve("web"));
         assert_ne!(resolve("web").vm_id, resolve("app").vm_id);
         assert_eq!(resolve("web").identities.iter().count(), 0);
+        assert_eq!(resolve("web").throttle, None);
     }
 }

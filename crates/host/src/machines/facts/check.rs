@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use latchkey_gateway::facts::{Compute, Facts, Storage};
+use latchkey_gateway::facts::{Compute, Facts, Storage, Throttle};
 
 /// Reports everything in the facts that cannot be.
 pub(super) fn check(facts: &Facts, problems: &mut Vec<String>) {
@@ -13,6 +13,9 @@ pub(super) fn check(facts: &Facts, problems: &mut Vec<String>) {
     }
     check_compute(&facts.compute, problems);
     check_storage(&facts.storage, problems);
+    if let Some(throttle) = &facts.throttle {
+        check_throttle(throttle, problems);
+    }
 }
 
 fn check_compute(compute: &Compute, problems: &mut Vec<String>) {
@@ -61,5 +64,20 @@ fn check_storage(storage: &Storage, problems: &mut Vec<String>) {
                  are of the system's disk"
             ));
         }
+    }
+}
+
+fn check_throttle(throttle: &Throttle, problems: &mut Vec<String>) {
+    let rates = [
+        ("requests_per_second", throttle.requests_per_second),
+        (
+            "identity_requests_per_second",
+            throttle.identity_requests_per_second,
+        ),
+    ];
+    for (name, _) in rates.iter().filter(|(_, rate)| *rate == 0) {
+        problems.push(format!(
+            "`facts.throttle.{name}` is 0: no request would ever be answered"
+        ));
     }
 }
