@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use latchkey_gateway::facts::Throttle;
 use latchkey_host::config::Config;
 use latchkey_host::machines;
 use latchkey_protocol::{EndpointKind, Mode};
@@ -24,6 +25,8 @@ fn sample_machines_are_valid() {
     let web = table.find("web").unwrap();
     assert_eq!(web.mode(EndpointKind::Imds), Mode::Enforce);
     assert_eq!(web.mode(EndpointKind::HostGa), Mode::Audit);
+    assert_eq!(web.facts.identities.iter().count(), 2);
+    assert_eq!(web.facts.throttle, Some(Throttle::default()));
     let build = table.find("build").unwrap();
     assert_eq!(build.mode(EndpointKind::WireServer), Mode::Enforce);
     assert_eq!(table.as_slice().len(), 2);

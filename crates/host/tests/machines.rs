@@ -166,3 +166,79 @@ fn folder_that_is_not_there_is_a_problem() {
         .to_string();
     assert!(text.contains("cannot list"), "{text}");
 }
+
+fn facts_problems(facts: &str) -> String {
+    problems(&[(
+        "a.toml",
+        &format!("addresses = [\"10.0.0.1\"]\n{DISABLED}{facts}"),
+    )])
+}
+
+#[test]
+fn every_impossible_fact_of_a_machine_is_named() {
+    let text = facts_problems(
+        r#"
+        [facts]
+        user_data = "not base64"
+        [facts.compute]
+        host = "/hosts/a"
+        host_group = "/groups/a"
+        priority = "Urgent"
+        security_profile = { security_type = "Best" }
+        [facts.storage]
+        os_disk = { lun = 0 }
+        data_disks = [{ lun = 1 }, {}, { encryption = { enabled = true } }]
+        [[facts.network]]
+        [[facts.network]]
+        [facts.identity]
+        client_id = "6f6f1c0e-2f0b-4a43-9d0a-51d1c5a3d004"
+        [[facts.events]]
+        type = "Freeze"
+        id = "6f6f1c0e-2f0b-4a43-9d0a-51d1c5a3d008"
+        [[facts.events]]
+        type = "Reboot"
+        id = "6f6f1c0e-2f0b-4a43-9d0a-51d1c5a3d008"
+        [facts.throttle]
+        requests_per_second = 0
+        "#,
+    );
+    for expected in [
+        "`facts.user_data` is not base64",
+        "has a `host` and a `host_group`",
+        "`facts.compute.priority` is `Urgent`",
+        "`facts.compute.security_profile.security_type` is `Best`",
+        "`facts.storage.os_disk`: `lun` and `ultra`",
+        "two disks with lun 1",
+        "with lun 2: `encryption`",
+        "`facts.network[1]` needs a `private_address`",
+        "needs both `client_id` and `object_id`",
+        "two events with id 6f6f1c0e",
+        "`facts.throttle.requests_per_second` is 0",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert_eq!(text.lines().count(), 12, "{text}");
+}
+
+#[test]
+fn misspelt_fact_is_an_error_at_its_line() {
+    for (facts, field) in [
+        ("[facts.compute]\nzone = \"1\"\n", "unknown field `zone`"),
+        ("[[facts.network]]\nmacs = \"1\"\n", "unknown field `macs`"),
+        (
+            "[[facts.events]]\ntype = \"Sleep\"\n",
+            "unknown variant `Sleep`",
+        ),
+        ("[facts.throttle]\nrate = 1\n", "unknown field `rate`"),
+        (
+            "[[facts.identity.user_assigned]]\nid = \"x\"\n",
+            "unknown field `id`",
+        ),
+    ] {
+        let text = facts_problems(facts);
+        assert!(
+            text.contains(field) && text.contains("at line"),
+            "{field} in {text}"
+        );
+    }
+}
