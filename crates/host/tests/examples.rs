@@ -1,5 +1,6 @@
 //! The shipped examples are checked by the very validation that the program uses.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use latchkey_gateway::facts::Throttle;
@@ -30,4 +31,14 @@ fn sample_machines_are_valid() {
     let build = table.find("build").unwrap();
     assert_eq!(build.mode(EndpointKind::WireServer), Mode::Enforce);
     assert_eq!(table.as_slice().len(), 2);
+}
+
+#[test]
+fn emulator_on_loopback_is_valid() {
+    let emulator = examples().join("emulator");
+    let config = Config::load(&emulator.join("host.toml")).unwrap();
+    assert!(config.to_string().contains("port = 8080"), "{config}");
+    let table = machines::read(&emulator.join("machines")).outcome.unwrap();
+    let dev = table.identify(Ipv4Addr::LOCALHOST.into(), None).unwrap();
+    assert_eq!(dev.mode(EndpointKind::Imds), Mode::Disabled);
 }
