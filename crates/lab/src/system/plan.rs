@@ -149,6 +149,10 @@ impl GuestPlan {
                     "tenant_id": "11111111-2222-4333-8444-555555555555",
                     "client_id": "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
                     "object_id": "99999999-8888-4777-8666-555555555555",
+                    "user_assigned": [{
+                        "name": "deploy",
+                        "client_id": "dddddddd-eeee-4fff-8000-111111111111",
+                    }],
                 },
             },
         })

@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote, unmodified, each in the situations of [`situation`].
 
+mod azure_identities;
 mod azure_node;
 mod azure_python;
 mod curl;
