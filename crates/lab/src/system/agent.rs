@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use latchkey_record::{AgentStatus, AuditRecord};
 use rustix::process::Signal;
@@ -18,6 +19,9 @@ use crate::wait;
 
 /// How often the agent writes its status, in milliseconds.
 const STATUS_INTERVAL_MS: u32 = 200;
+
+/// The library that puts a wall clock off, where Debian has it; the loader fills in `$LIB`.
+const FAKE_CLOCK: &str = "/usr/$LIB/faketime/libfaketime.so.1";
 
 /// Where an agent runs in a guest, and the agent while it does.
 #[derive(Debug)]
@@ -35,10 +39,16 @@ impl AgentSeat {
         files::create_directory(&directory, 0o700, (0, 0))?;
         let config = directory.join("agent.toml");
         files::write(&config, &configuration(guest, plan, &directory)?)?;
-        let command = guest
+        let mut command = guest
             .command("root", binaries::find(Binary::Agent)?)
             .arg("--config")
             .arg(&config);
+        if let Some(offset) = plan.clock() {
+            command = command
+                .env("LD_PRELOAD", FAKE_CLOCK)
+                .env("FAKETIME", offset)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         Ok(Self {
             name: format!("latchkey-agent in {}", guest.name()),
             directory,
@@ -51,12 +61,16 @@ impl AgentSeat {
         self.directory.join("audit.jsonl")
     }
 
+    pub(super) fn state_folder(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
     pub(super) fn status_file(&self) -> PathBuf {
-        self.directory.join("state").join("status.json")
+        self.state_folder().join("status.json")
     }
 
     pub(super) fn key_folder(&self) -> PathBuf {
-        self.directory.join("state").join("keys")
+        self.state_folder().join("keys")
     }
 
     pub(super) fn audit(&self) -> Result<Vec<AuditRecord>, SystemError> {
@@ -144,16 +158,29 @@ impl AgentSeat {
 
 /// Returns the text of the agent's configuration file.
 fn configuration(guest: &Guest, plan: &GuestPlan, directory: &Path) -> Result<String, SystemError> {
-    let poll_ms = u64::try_from(plan.poll_interval().as_millis()).unwrap_or(u64::MAX);
-    let config = json!({
+    let poll_ms = milliseconds(plan.poll_interval());
+    let mut config = json!({
         "state_dir": directory.join("state"),
         "kernel": { "cgroup": guest.cgroup().path(), "pin_dir": guest.pin_dir() },
         "secure_channel": { "poll_interval_ms": poll_ms },
         "audit": { "file": directory.join("audit.jsonl") },
         "status": { "interval_ms": STATUS_INTERVAL_MS },
     });
+    if let (Some(patience), Some(sections)) = (plan.patience(), config.as_object_mut()) {
+        let patience = milliseconds(patience);
+        let limits = json!({
+            "head_timeout_ms": patience,
+            "body_timeout_ms": patience,
+            "host_response_timeout_ms": patience,
+        });
+        sections.insert("limits".to_owned(), limits);
+    }
     toml::to_string(&config).map_err(|error| SystemError::Unwritable {
         path: directory.join("agent.toml"),
         source: error.into(),
     })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -87,6 +87,14 @@ impl System {
         Ok(self.agent(guest)?.status_file())
     }
 
+    /// Returns the folder in which a guest's agent keeps its state.
+    ///
+    /// # Errors
+    /// The guest has no agent.
+    pub fn state_folder(&self, guest: &str) -> Result<PathBuf, SystemError> {
+        Ok(self.agent(guest)?.state_folder())
+    }
+
     /// Returns the folder in which a guest's agent keeps its keys.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use latchkey_record::Observation;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{GuestPlan, LIMIT, SystemError, lines};
@@ -121,10 +122,22 @@ impl HostSeat {
     }
 
     pub(super) fn terminate(&mut self) -> Result<ExitStatus, SystemError> {
-        let not_running = || SystemError::NotRunning("latchkey-host".to_owned());
-        let process = self.process.as_mut().ok_or_else(not_running)?;
+        let process = self.process()?;
         process.terminate()?;
         Ok(process.wait(LIMIT)?)
+    }
+
+    pub(super) fn kill(&mut self) -> Result<(), SystemError> {
+        Ok(self.process()?.kill()?)
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), SystemError> {
+        Ok(self.process()?.signal(signal)?)
+    }
+
+    fn process(&mut self) -> Result<&mut Process, SystemError> {
+        let not_running = || SystemError::NotRunning("latchkey-host".to_owned());
+        self.process.as_mut().ok_or_else(not_running)
     }
 }
 

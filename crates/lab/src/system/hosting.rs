@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use latchkey_protocol::EndpointKind;
 use latchkey_record::Observation;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{GuestPlan, System, SystemError};
@@ -50,6 +51,30 @@ impl System {
     /// It does not end within [`LIMIT`].
     pub fn terminate_host(&mut self) -> Result<ExitStatus, SystemError> {
         self.host.terminate()
+    }
+
+    /// Starts the host, which must not run, and waits until it listens for every guest.
+    ///
+    /// # Errors
+    /// It does not within [`LIMIT`](super::LIMIT), or it ended.
+    pub fn start_host(&mut self) -> Result<(), SystemError> {
+        self.host.start(&self.lab)
+    }
+
+    /// Kills the host with SIGKILL and reaps it; what it had not written yet is lost.
+    ///
+    /// # Errors
+    /// It was never started.
+    pub fn kill_host(&mut self) -> Result<(), SystemError> {
+        self.host.kill()
+    }
+
+    /// Sends a signal to the host.
+    ///
+    /// # Errors
+    /// It was never started.
+    pub fn signal_host(&mut self, signal: Signal) -> Result<(), SystemError> {
+        self.host.signal(signal)
     }
 
     /// Returns the file that describes a guest to the host. The host looks at it each second.

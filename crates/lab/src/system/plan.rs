@@ -31,6 +31,8 @@ pub struct GuestPlan {
     key_incarnation: u32,
     has_agent: bool,
     poll_interval: Duration,
+    patience: Option<Duration>,
+    clock: Option<String>,
 }
 
 impl GuestPlan {
@@ -44,6 +46,8 @@ impl GuestPlan {
             key_incarnation: 1,
             has_agent: true,
             poll_interval: POLL_INTERVAL,
+            patience: None,
+            clock: None,
         }
     }
 
@@ -87,6 +91,18 @@ impl GuestPlan {
         self
     }
 
+    /// Makes the agent wait only so long for a client that sends, and for the host's answer.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    /// Puts the agent's wall clock off by so much, as libfaketime writes it, such as `-3y`.
+    pub fn with_clock(mut self, offset: &str) -> Self {
+        self.clock = Some(offset.to_owned());
+        self
+    }
+
     /// Lets the guest latch one new key.
     pub fn with_next_key(mut self) -> Self {
         self.key_incarnation += 1;
@@ -114,6 +130,16 @@ impl GuestPlan {
     /// Returns how often the agent asks the host.
     pub(super) fn poll_interval(&self) -> Duration {
         self.poll_interval
+    }
+
+    /// Returns how long the agent waits for clients and for the host, if not as long as usual.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    /// Returns how far the agent's wall clock is off, if it is.
+    pub(super) fn clock(&self) -> Option<&str> {
+        self.clock.as_deref()
     }
 
     /// Returns whether an agent is in the planned modes.
