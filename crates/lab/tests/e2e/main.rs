@@ -12,13 +12,16 @@
 
 mod agent_gone;
 mod attribution;
+mod bad_input;
 mod clients;
 mod following;
 mod hold;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod listener;
+mod malformed;
 mod names;
+mod raw;
 mod signals;
 mod signatures;
 mod stray;
