@@ -14,6 +14,7 @@ mod agent_gone;
 mod attribution;
 mod bad_input;
 mod clients;
+mod crowd;
 mod following;
 mod hold;
 #[path = "../support/leftovers.rs"]
