@@ -12,17 +12,21 @@
 
 mod agent_gone;
 mod attribution;
+mod bad_host;
 mod bad_input;
 mod clients;
+mod clocks;
 mod crowd;
 mod following;
 mod hold;
+mod host_gone;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod listener;
 mod malformed;
 mod names;
 mod raw;
+mod scripted_host;
 mod signals;
 mod signatures;
 mod stray;

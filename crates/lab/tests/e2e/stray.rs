@@ -2,6 +2,7 @@
 //! intercepted control group would send, and all that stands against it is the host.
 
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method};
 use latchkey_lab::GuestPlan;
@@ -43,12 +44,17 @@ pub(crate) fn ask(world: &World, guest: &str, arguments: &[String]) -> Answer {
     reason = "a signature needs the time of the real host"
 )]
 pub(crate) fn ask_signed(world: &World, guest: &str, key: &str) -> Answer {
+    ask_signed_at(world, guest, key, SystemTime::now())
+}
+
+/// As [`ask_signed`], with a signature of this date.
+pub(crate) fn ask_signed_at(world: &World, guest: &str, key: &str, date: SystemTime) -> Answer {
     let key = IssuedKey::parse(key.as_bytes()).unwrap().key;
     let claims = Claims {
         elevation: Elevation::Root,
     }
     .header_value();
-    let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+    let date = httpdate::fmt_http_date(date);
     let mut headers = HeaderMap::new();
     headers.insert("host", HeaderValue::from_static("169.254.169.254"));
     headers.insert("metadata", HeaderValue::from_static("true"));
