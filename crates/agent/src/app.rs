@@ -23,6 +23,7 @@ use crate::audit::{self, AuditError, AuditWriter};
 use crate::clock::HostClock;
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::descriptors::{self, DescriptorError};
 use crate::file::{self, FileError};
 use crate::forward::Forwarder;
 use crate::identity::IdentityResolver;
@@ -50,6 +51,9 @@ pub enum AppError {
     /// The audit trail cannot be used.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] DescriptorError),
     /// A needed file system is missing.
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -80,7 +84,10 @@ pub enum AppError {
 ///
 /// # Errors
 /// When it cannot start, or a part of it fails.
-pub async fn run(config: Config) -> Result<(), AppError> {
+pub async fn run(mut config: Config) -> Result<(), AppError> {
+    let destinations = config.endpoints.as_slice().iter();
+    let destinations = destinations.map(|endpoint| endpoint.addresses.len()).sum();
+    config.max_connections = descriptors::make_room(config.max_connections, destinations)?;
     file::private_folder(&config.state_dir)?;
     let counters = Arc::new(Counters::default());
     let (policies, policy_reader) =

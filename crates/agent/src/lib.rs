@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod descriptors;
 pub mod failure;
 pub mod file;
 pub mod forward;

@@ -29,7 +29,7 @@ pub use body::{ResponseBody, ResponseBodyError};
 
 /// How many requests may be under way per destination, and so how many connections are open:
 /// hosts bound the connections of one machine, and break off those that are too many.
-const MAX_UNDER_WAY: usize = 128;
+pub(crate) const MAX_UNDER_WAY: usize = 128;
 /// How many idle connections are kept per destination.
 const MAX_IDLE: usize = 64;
 /// How long an idle connection is trusted.

@@ -23,6 +23,9 @@ const STATUS_INTERVAL_MS: u32 = 200;
 /// The library that puts a wall clock off, where Debian has it; the loader fills in `$LIB`.
 const FAKE_CLOCK: &str = "/usr/$LIB/faketime/libfaketime.so.1";
 
+/// The soft limit that services and shells begin with; programs that need more raise it.
+pub(super) const OPEN_FILES: &str = "--nofile=1024:";
+
 /// Where an agent runs in a guest, and the agent while it does.
 #[derive(Debug)]
 pub(super) struct AgentSeat {
@@ -40,7 +43,9 @@ impl AgentSeat {
         let config = directory.join("agent.toml");
         files::write(&config, &configuration(guest, plan, &directory)?)?;
         let mut command = guest
-            .command("root", binaries::find(Binary::Agent)?)
+            .command("root", "prlimit")
+            .arg(OPEN_FILES)
+            .arg(binaries::find(Binary::Agent)?)
             .arg("--config")
             .arg(&config);
         if let Some(offset) = plan.clock() {

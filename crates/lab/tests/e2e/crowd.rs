@@ -18,7 +18,7 @@ use crate::world::{INSTANCE, World};
 const CLIENT: &str = include_str!("crowd_client.py");
 
 /// How many connections each process opens.
-const EACH: usize = 100;
+const EACH: usize = 200;
 
 /// Who asks in each guest, and what the standard profile says to it.
 const CROWD: [(&str, u16); 5] = [
@@ -168,7 +168,7 @@ fn thousand_connections_at_once_are_each_attributed_to_the_process_that_made_the
     let guests = ["one", "two"];
     let mut world = World::start(guests.map(GuestPlan::enforce));
     let each_guest = CROWD.len() * EACH;
-    assert_eq!(guests.len() * each_guest, 1_000);
+    assert_eq!(each_guest, 1_000);
     let mut callers = Vec::new();
     for name in guests {
         let guest = world.guest(name);
