@@ -17,6 +17,7 @@ use latchkey_gateway::observe::observation_queue;
 use latchkey_gateway::server::{Server, ServerError};
 use latchkey_gateway::{Gateway, KeyService};
 use latchkey_protocol::{Endpoint, EndpointKind};
+use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -25,6 +26,7 @@ use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::config::Config;
+use crate::descriptors;
 use crate::keystore::{OpenError, SqliteKeyStore};
 use crate::machines::InvalidMachines;
 use crate::machines::reload::MachineFollower;
@@ -69,6 +71,9 @@ pub enum AppError {
         #[source]
         source: io::Error,
     },
+    /// The limit of open files cannot be raised.
+    #[error("cannot raise the limit of open files")]
+    Descriptors(#[source] Errno),
     /// The listeners cannot be had.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -125,10 +130,11 @@ async fn start(
     let address = config.admin_listen;
     let admin_error = move |source| AppError::Admin { address, source };
     let admin_socket = TcpListener::bind(address).await.map_err(admin_error)?;
+    let connections = descriptors::make_room(config.connections).map_err(AppError::Descriptors)?;
     let server = Server::bind(
         Arc::clone(&gateway),
         config.endpoints.as_slice(),
-        config.connections,
+        connections,
     )?;
     let admin = Admin {
         gateway,

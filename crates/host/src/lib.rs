@@ -9,6 +9,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod descriptors;
 pub mod keystore;
 pub mod machines;
 pub mod observations;

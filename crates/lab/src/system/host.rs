@@ -8,6 +8,7 @@ use latchkey_record::Observation;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::agent::OPEN_FILES;
 use super::{GuestPlan, LIMIT, SystemError, lines};
 use crate::binaries::{self, Binary};
 use crate::command::Command;
@@ -41,7 +42,9 @@ impl HostSeat {
         files::write(&config, &configuration(&directory)?)?;
         let command = lab
             .host()
-            .command("root", binaries::find(Binary::Host)?)
+            .command("root", "prlimit")
+            .arg(OPEN_FILES)
+            .arg(binaries::find(Binary::Host)?)
             .arg("--config")
             .arg(&config);
         Ok(Self {

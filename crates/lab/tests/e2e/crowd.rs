@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use latchkey_lab::curl::Curl;
 use latchkey_lab::system::LIMIT;
 use latchkey_lab::{Guest, GuestPlan, Process};
 use latchkey_record::AuditRecord;
@@ -196,4 +197,32 @@ fn thousand_connections_at_once_are_each_attributed_to_the_process_that_made_the
 fn go(world: &World, guest: &str) -> PathBuf {
     let directory: &Path = world.guest(guest).dir();
     directory.join("go")
+}
+
+/// What the host serves of one machine at once.
+const EACH_MACHINE: usize = 256;
+
+#[test]
+fn guests_that_hold_all_connections_they_may_keep_no_other_guest_out() {
+    let holders = ["h1", "h2", "h3", "h4", "h5"];
+    let plans = holders.into_iter().chain(["vm"]);
+    let world = World::start(plans.map(|name| GuestPlan::audit(name).without_agent()));
+    let hold = |name: &&str| {
+        let guest = world.guest(name);
+        let command = guest.command("app", "/usr/bin/python3");
+        let mut process = command
+            .args(["-c", CLIENT, "idle", &EACH_MACHINE.to_string()])
+            .args([&go(&world, name), Path::new(INSTANCE)])
+            .spawn()
+            .unwrap();
+        process.wait_for_line("open", LIMIT).unwrap();
+        process
+    };
+    let held: Vec<Process> = holders.iter().map(hold).collect();
+    for _ in 0..3 {
+        world.expect("vm", "app", &Curl::imds(INSTANCE), 200);
+    }
+    world.expect("h1", "app", &Curl::imds(INSTANCE), 429);
+    drop(held);
+    world.end(&[]);
 }
