@@ -14,6 +14,7 @@ mod agent_gone;
 mod attribution;
 mod bad_host;
 mod bad_input;
+mod bad_state;
 mod clients;
 mod clocks;
 mod crowd;
