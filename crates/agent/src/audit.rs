@@ -18,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use tokio::sync::mpsc::{self, OwnedPermit};
 
 use crate::counters::Counters;
+use crate::file::FileError;
 
 /// How many records are written at once.
 const BATCH: usize = 1024;
@@ -101,6 +102,9 @@ pub enum AuditError {
         #[source]
         source: io::Error,
     },
+    /// The file is not one that only the agent's user can have written.
+    #[error("use the audit file")]
+    Foreign(#[source] FileError),
     /// The kernel gave no random bytes.
     #[error("get random bytes to name this run")]
     Random(#[source] getrandom::Error),
@@ -347,17 +351,34 @@ fn open_for_append(path: &Path) -> Result<(File, u64), AuditError> {
             source,
         }
     };
-    let flags =
-        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Without waiting for a reader, should it be a pipe.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
         .map(File::from)
         .map_err(|error| failed("open")(error.into()))?;
-    let size = file.metadata().map_err(failed("look at"))?.len();
-    Ok((file, size))
+    let found = file.metadata().map_err(failed("look at"))?;
+    // SECURITY: who can write to the trail can take records out of it.
+    let expected = rustix::process::geteuid().as_raw();
+    if !found.is_file() || found.uid() != expected || found.mode() & 0o022 != 0 {
+        return Err(AuditError::Foreign(FileError::NotPrivate {
+            path: path.to_owned(),
+            expected,
+        }));
+    }
+    Ok((file, found.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use rustix::fs::FileType;
+
     use super::*;
 
     fn config(folder: &Path) -> AuditConfig {
@@ -466,5 +487,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/dev/null", folder.path().join("audit.jsonl")).unwrap();
         assert!(open(config(folder.path()), Arc::default()).is_err());
+    }
+
+    #[test]
+    fn audit_file_that_others_can_write_to_or_that_is_a_pipe_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        fs::write(&path, "").unwrap();
+        for (mode, is_usable) in [(0o640, true), (0o620, false), (0o602, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let opened = AuditFile::open(config(folder.path()));
+            assert_eq!(opened.is_ok(), is_usable, "{mode:o}");
+        }
+        fs::remove_file(&path).unwrap();
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        assert!(AuditFile::open(config(folder.path())).is_err());
     }
 }

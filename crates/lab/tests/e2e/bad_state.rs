@@ -173,7 +173,7 @@ fn remembered_modes_or_audit_file_of_somebody_else_keep_the_agent_from_starting_
     let mut world = World::start([GuestPlan::enforce("vm")]);
     assert!(world.system.terminate_agent("vm").unwrap().success());
     let audit = world.system.audit_file("vm").unwrap();
-    assert_does_not_start(&mut world, &audit, &[link, make_folder]);
+    assert_does_not_start(&mut world, &audit, &[link, give_away, make_folder]);
     world.end(&[("vm", 1)]);
 }
 
