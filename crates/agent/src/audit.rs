@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -352,7 +352,7 @@ fn open_for_append(path: &Path) -> Result<(File, u64), AuditError> {
         }
     };
     // Without waiting for a reader, should it be a pipe.
-    let flags = OFlags::WRONLY
+    let flags = OFlags::RDWR
         | OFlags::APPEND
         | OFlags::CREATE
         | OFlags::NOFOLLOW
@@ -370,7 +370,21 @@ fn open_for_append(path: &Path) -> Result<(File, u64), AuditError> {
             expected,
         }));
     }
-    Ok((file, found.len()))
+    let added = end_torn_line(&file, found.len()).map_err(failed("mend"))?;
+    Ok((file, found.len() + added))
+}
+
+/// Ends the line that a killed run may have left without an end: it must not take the next record
+/// with it. Returns how many bytes that took.
+fn end_torn_line(mut file: &File, size: u64) -> io::Result<u64> {
+    let mut last = [b'\n'];
+    if size > 0 {
+        file.read_exact_at(&mut last, size - 1)?;
+    }
+    if last == *b"\n" {
+        return Ok(0);
+    }
+    file.write_all(b"\n").map(|()| 1)
 }
 
 #[cfg(test)]
@@ -480,6 +494,24 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), [b'b'; 3000]);
         let kept = fs::read(folder.path().join("audit.jsonl.1")).unwrap();
         assert_eq!(kept, [b'a'; 3000]);
+    }
+
+    #[test]
+    fn half_a_record_of_a_killed_run_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        for (before, after) in [
+            ("", "whole\n"),
+            ("one\n", "one\nwhole\n"),
+            ("one\n{\"ver", "one\n{\"ver\nwhole\n"),
+        ] {
+            fs::write(&path, before).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let mut file = AuditFile::open(config(folder.path())).unwrap();
+            file.append(b"whole\n").unwrap();
+            let found = fs::read_to_string(&path).unwrap();
+            assert_eq!((found.as_str(), file.size), (after, after.len() as u64));
+        }
     }
 
     #[test]
