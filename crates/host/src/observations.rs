@@ -2,9 +2,9 @@
 //!
 //! The one writer. What it cannot write is counted and said in the log.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ impl ObservationWriter {
     /// # Errors
     /// When the file cannot be opened.
     pub fn new(path: PathBuf, queue: mpsc::Receiver<Observation>) -> io::Result<Self> {
-        append(&path, &[])?;
+        end_torn_line(&path)?;
         Ok(Self {
             path,
             queue,
@@ -70,10 +70,50 @@ fn lines(batch: &[Observation]) -> Vec<u8> {
 }
 
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+    open(path)?.write_all(bytes)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o640)
-        .open(path)?;
-    file.write_all(bytes)
+        .open(path)
+}
+
+/// Ends the line that a killed run may have left without an end: it must not take the next
+/// observation with it.
+fn end_torn_line(path: &Path) -> io::Result<()> {
+    let mut file = open(path)?;
+    let size = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if size > 0 {
+        file.read_exact_at(&mut last, size - 1)?;
+    }
+    if last == *b"\n" {
+        return Ok(());
+    }
+    file.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_of_a_killed_run_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("observations.jsonl");
+        for (before, after) in [
+            ("", ""),
+            ("one\n", "one\n"),
+            ("one\n{\"ver", "one\n{\"ver\n"),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            let (_sender, queue) = mpsc::channel(1);
+            drop(ObservationWriter::new(path.clone(), queue).unwrap());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
+    }
 }
