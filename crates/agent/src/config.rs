@@ -3,20 +3,24 @@
 //! Unknown fields, values out of bounds and endpoints that contradict each other are errors;
 //! all of them are reported at once.
 
+mod document;
 mod file;
+mod problem;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use latchkey_http1::Limits;
-use latchkey_protocol::endpoint::EndpointError;
 use latchkey_protocol::{EndpointKind, EndpointTable};
 
 use crate::audit::AuditConfig;
 use crate::upstream::Patience;
+pub use document::Place;
+use document::{Document, Misfit};
 pub use file::ConfigFile;
 use file::{AuditSection, LimitsSection};
+pub use problem::{ConfigError, ConfigProblem, Finding};
 
 /// The checked configuration.
 #[derive(Clone, Debug)]
@@ -51,75 +55,43 @@ pub struct Config {
     pub max_connections: usize,
 }
 
-/// The configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("read the configuration {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not TOML, or has a field that is unknown or of the wrong type.
-    #[error("{path}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        source: Box<toml::de::Error>,
-    },
-    /// Values contradict each other or are out of bounds.
-    #[error("{path}: {}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// All that is wrong.
-        problems: Vec<ConfigProblem>,
-    },
-}
-
-/// One thing that is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigProblem {
-    /// A number is out of bounds.
-    #[error("`{field}` must be between {min} and {max}")]
-    OutOfBounds {
-        /// The field.
-        field: &'static str,
-        /// The least value.
-        min: u64,
-        /// The greatest value.
-        max: u64,
-    },
-    /// The listener would be reachable from elsewhere.
-    #[error("`listener.address` must be a loopback address with a port")]
-    Listener,
-    /// The endpoints are no table.
-    #[error("`endpoints`: {0}")]
-    Endpoints(#[from] EndpointError),
-    /// There is nothing to do.
-    #[error("`endpoints` is empty: leave it out for Azure's endpoints")]
-    NoEndpoint,
-    /// Keys cannot be got.
-    #[error(
-        "`secure_channel.address` is needed: an endpoint has `msp = true` and none is a wireserver"
-    )]
-    NoChannel,
-}
-
 impl Config {
     /// Reads and checks a configuration file.
     ///
     /// # Errors
     /// With everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::check(ConfigFile::read(path)?).map_err(|problems| ConfigError::Invalid {
+        Self::parse(&read(path)?).map_err(|findings| ConfigError::Invalid {
             path: path.to_owned(),
-            problems,
+            findings,
         })
+    }
+
+    /// Checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it, and where; a text that is not TOML with that alone.
+    pub fn parse(text: &str) -> Result<Self, Vec<Finding>> {
+        let into_findings = |misfits: Vec<Misfit>| misfits.into_iter().map(Finding::from);
+        let mut document =
+            Document::parse(text).map_err(|misfits| into_findings(misfits).collect::<Vec<_>>())?;
+        let (file, misfits) = document.read();
+        let mut findings: Vec<Finding> = into_findings(misfits).collect();
+        let problems = match file.map(Self::check) {
+            Some(Ok(config)) if findings.is_empty() => return Ok(config),
+            Some(Err(problems)) => problems,
+            Some(Ok(_)) | None => Vec::new(),
+        };
+        // What did not fit was taken out, so that nothing can be said to be absent.
+        let is_whole = findings.is_empty();
+        let certain = problems
+            .into_iter()
+            .filter(|problem| is_whole || !problem.is_about_absence());
+        findings.extend(certain.map(|problem| Finding {
+            place: document.place_of(&problem.field()),
+            problem,
+        }));
+        Err(findings)
     }
 
     /// Checks a configuration.
@@ -167,17 +139,26 @@ impl ConfigFile {
     /// Reads a configuration file, unchecked but for its form.
     ///
     /// # Errors
-    /// When it cannot be read, or has a field that is unknown or of the wrong type.
+    /// When it cannot be read, or with everything that is wrong with its form.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let text = read(path)?;
+        let read = Document::parse(&text).map(|mut document| document.read());
+        let misfits = match read {
+            Ok((Some(file), misfits)) if misfits.is_empty() => return Ok(file),
+            Ok((_, misfits)) | Err(misfits) => misfits,
+        };
+        Err(ConfigError::Invalid {
             path: path.to_owned(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Syntax {
-            path: path.to_owned(),
-            source: Box::new(source),
+            findings: misfits.into_iter().map(Finding::from).collect(),
         })
     }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Turns raw values into checked ones and gathers what is wrong with them.
@@ -265,14 +246,16 @@ impl Checker {
         if entries.is_empty() {
             self.0.push(ConfigProblem::NoEndpoint);
         }
-        let endpoints = entries
-            .iter()
-            .map(|entry| entry.to_endpoint(file.initial_mode))
-            .collect();
-        EndpointTable::new(endpoints).unwrap_or_else(|error| {
-            self.0.push(error.into());
-            EndpointTable::default()
-        })
+        let mut table = EndpointTable::default();
+        for (index, entry) in entries.iter().enumerate() {
+            let mut endpoints = table.as_slice().to_vec();
+            endpoints.push(entry.to_endpoint(file.initial_mode));
+            match EndpointTable::new(endpoints) {
+                Ok(larger) => table = larger,
+                Err(source) => self.0.push(ConfigProblem::Endpoint { index, source }),
+            }
+        }
+        table
     }
 
     fn channel(&mut self, file: &ConfigFile, endpoints: &EndpointTable) -> Option<SocketAddr> {
@@ -295,67 +278,4 @@ impl Checker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str) -> Result<Config, Vec<ConfigProblem>> {
-        Config::check(toml::from_str(text).unwrap())
-    }
-
-    #[test]
-    fn empty_file_protects_azures_endpoints_in_enforce() {
-        let config = check("").unwrap();
-        assert_eq!(
-            config.endpoints,
-            EndpointTable::azure(latchkey_protocol::Mode::Enforce)
-        );
-        assert_eq!(config.channel, Some("168.63.129.16:80".parse().unwrap()));
-    }
-
-    #[test]
-    fn every_problem_is_reported() {
-        let problems = check(
-            "[listener]\naddress = \"0.0.0.0:3080\"\n[limits]\nmax_connections = 0\n[audit]\nqueue = 0\n\
-             [[endpoints]]\nname = \"a\"\nkind = \"imds\"\naddresses = []\nport = 80",
-        )
-        .unwrap_err();
-        assert_eq!(problems.len(), 4, "{problems:?}");
-    }
-
-    #[test]
-    fn unknown_fields_and_modes_are_errors_with_a_place() {
-        for text in [
-            "speed = 9",
-            "initial_mode = \"off\"",
-            "[audit]\nfiel = \"x\"",
-        ] {
-            let error = toml::from_str::<ConfigFile>(text).unwrap_err();
-            assert!(error.to_string().contains("line"), "{error}");
-        }
-    }
-
-    #[test]
-    fn endpoint_with_protocol_needs_a_channel() {
-        let endpoint = "[[endpoints]]\nname = \"m\"\nkind = \"imds\"\naddresses = [\"169.254.169.254\"]\nport = 80\n";
-        assert!(matches!(
-            check(endpoint).unwrap_err()[..],
-            [ConfigProblem::NoChannel]
-        ));
-        assert!(
-            check(&format!("{endpoint}msp = false"))
-                .unwrap()
-                .channel
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn shipped_sample_is_valid_and_shows_the_defaults() {
-        let sample: ConfigFile = toml::from_str(include_str!("../examples/agent.toml")).unwrap();
-        assert_eq!(
-            toml::to_string(&sample).unwrap(),
-            toml::to_string(&ConfigFile::default()).unwrap()
-        );
-        Config::check(sample).unwrap();
-    }
-}
+mod tests;

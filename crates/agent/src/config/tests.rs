@@ -1,0 +1,90 @@
+//! What is accepted as a configuration, and what is told of one that is not.
+
+use super::*;
+
+fn check(text: &str) -> Result<Config, Vec<ConfigProblem>> {
+    Config::check(toml::from_str(text).unwrap())
+}
+
+#[test]
+fn empty_file_protects_azures_endpoints_in_enforce() {
+    let config = check("").unwrap();
+    assert_eq!(
+        config.endpoints,
+        EndpointTable::azure(latchkey_protocol::Mode::Enforce)
+    );
+    assert_eq!(config.channel, Some("168.63.129.16:80".parse().unwrap()));
+}
+
+#[test]
+fn every_problem_is_reported() {
+    let problems = check(
+        "[listener]\naddress = \"0.0.0.0:3080\"\n[limits]\nmax_connections = 0\n[audit]\nqueue = 0\n\
+         [[endpoints]]\nname = \"a\"\nkind = \"imds\"\naddresses = []\nport = 80",
+    )
+    .unwrap_err();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+}
+
+/// Where the problems of a text are, in the order in which they are told.
+fn places(text: &str) -> Vec<(usize, usize)> {
+    let findings = Config::parse(text).unwrap_err();
+    let places = findings.iter().map(|finding| finding.place.unwrap());
+    places.map(|place| (place.line, place.column)).collect()
+}
+
+#[test]
+fn every_value_that_is_out_of_bounds_is_told_with_line_and_column() {
+    let endpoint = "[[endpoints]]\nname = \"a\"\nkind = \"imds\"\nport = 80\naddresses = ";
+    let text = format!(
+        "[limits]\nmax_connections = 0\nhead_timeout_ms = 1\n[listener]\naddress = \"0.0.0.0:3080\"\n\
+         {endpoint}[\"169.254.169.254\"]\n{endpoint}[\"169.254.169.253\"]\n{endpoint}[]\n"
+    );
+    assert_eq!(
+        places(&text),
+        [(11, 1), (16, 1), (6, 1), (5, 11), (3, 19), (2, 19)]
+    );
+}
+
+#[test]
+fn everything_unknown_or_of_the_wrong_type_is_told_with_line_and_column() {
+    let text = "speed = 9\ninitial_mode = \"off\"\n[audit]\nfiel = \"x\"\nqueue = \"many\"\n\
+                [limits]\nmax_connections = 0\n";
+    let mut found = places(text);
+    found.sort_unstable();
+    assert_eq!(found, [(1, 1), (2, 16), (4, 1), (5, 9), (7, 19)]);
+    let entry = "[[endpoints]]\nname = \"a\"\nkind = \"imds\"\nport = \"x\"\naddresses = [\"y\"]\n";
+    let mut found = places(entry);
+    found.sort_unstable();
+    assert_eq!(found, [(4, 8), (5, 14)]);
+}
+
+#[test]
+fn every_line_that_is_no_toml_is_told_with_line_and_column() {
+    assert_eq!(places("a = \nstate_dir = \"x\"\nb c\n").len(), 2);
+}
+
+#[test]
+fn endpoint_with_protocol_needs_a_channel() {
+    let endpoint = "[[endpoints]]\nname = \"m\"\nkind = \"imds\"\naddresses = [\"169.254.169.254\"]\nport = 80\n";
+    assert!(matches!(
+        check(endpoint).unwrap_err()[..],
+        [ConfigProblem::NoChannel]
+    ));
+    assert!(
+        check(&format!("{endpoint}msp = false"))
+            .unwrap()
+            .channel
+            .is_none()
+    );
+}
+
+#[test]
+fn shipped_sample_is_valid_and_shows_the_defaults() {
+    let sample: ConfigFile = toml::from_str(include_str!("../../examples/agent.toml")).unwrap();
+    assert_eq!(
+        toml::to_string(&sample).unwrap(),
+        toml::to_string(&ConfigFile::default()).unwrap()
+    );
+    Config::check(sample).unwrap();
+}
