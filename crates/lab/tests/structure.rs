@@ -6,7 +6,7 @@
     reason = "helpers of tests; a failure is the test's"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -182,5 +182,34 @@ fn every_reason_is_documented_with_its_status() {
         rows.len(),
         Reason::ALL.len(),
         "a row is about no reason that exists"
+    );
+}
+
+#[test]
+fn every_test_that_the_documentation_names_exists() {
+    let text = fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    let (_, section) = text.split_once("\n## Bad days\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let named = section.split('`').skip(1).step_by(2);
+    let named: BTreeSet<&str> = named.filter(|name| name.contains('_')).collect();
+    assert!(named.len() > 30, "the search finds nothing any more");
+    let is_test = |line: &str| line.starts_with("fn ") || line.starts_with("async fn ");
+    let mut tests = BTreeSet::new();
+    for path in files(&root().join("crates"), "rs") {
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| is_test(line));
+        let names = lines.filter_map(|line| line.split_once("fn ")?.1.split_once("()"));
+        tests.extend(names.map(|(name, _)| name.to_owned()));
+    }
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|name| !tests.contains(**name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/testing.md names no test: {missing:?}"
     );
 }
