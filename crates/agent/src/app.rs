@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Users;
 use crate::audit::{self, AuditError, AuditWriter};
 use crate::clock::HostClock;
 use crate::config::Config;
@@ -178,6 +179,7 @@ impl Parts {
         };
         let proxy = Arc::new(Proxy {
             flows: Box::new(interceptor.flows()),
+            users: Users::sharing(config.max_connections),
             endpoints: config.endpoints.clone(),
             judge: Judge {
                 policies: policy_reader,

@@ -16,6 +16,7 @@ use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::admission::Users;
 use crate::audit::{AuditGuard, AuditTrail, QueueState};
 use crate::counters::Counters;
 use crate::forward::{ForwardError, Forwarder, Route};
@@ -57,6 +58,8 @@ impl FlowSource for FlowTable {
 pub struct Proxy {
     /// Who asked for a connection.
     pub flows: Box<dyn FlowSource>,
+    /// Who may have how many connections.
+    pub users: Users,
     /// What is protected.
     pub endpoints: EndpointTable,
     /// What is allowed.
@@ -110,6 +113,13 @@ impl Proxy {
     pub async fn serve(&self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
         self.counters.connections.add();
         let flow = self.flows.take(&stream);
+        let place = match &flow {
+            Ok(Some(flow)) => self.users.admit(flow),
+            _ => Ok(None),
+        };
+        let Ok(_place) = place else {
+            return self.refuse_one_too_many(stream, flow).await;
+        };
         let mut connection = Connection::new(stream, self.limits);
         let session = match self.attribute(flow, &stop).await {
             Ok(session) => session,
@@ -136,9 +146,18 @@ impl Proxy {
     /// Refuses a connection that is one too many, unread; its record says who the kernel saw.
     pub async fn turn_away(&self, stream: TcpStream) {
         self.counters.connections.add();
+        let flow = self.flows.take(&stream);
+        self.refuse_one_too_many(stream, flow).await;
+    }
+
+    async fn refuse_one_too_many(
+        &self,
+        stream: TcpStream,
+        flow: Result<Option<FlowRecord>, FlowError>,
+    ) {
         self.counters.connections_refused.add();
         let (mut guard, _) = self.audit.begin();
-        if let Ok(Some(flow)) = self.flows.take(&stream) {
+        if let Ok(Some(flow)) = flow {
             guard.record.destination = Some(flow.original_destination.to_string().into());
             guard.record.caller = Some(Arc::new(identity::undescribed(&flow)));
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use latchkey_agent::admission::Users;
 use latchkey_agent::audit::{self, AuditConfig, AuditWriter};
 use latchkey_agent::clock::HostClock;
 use latchkey_agent::counters::Counters;
@@ -122,6 +123,7 @@ impl Bed {
         let (flows, keys) = (Flows::default(), KeyHolder::default());
         let proxy = Proxy {
             flows: Box::new(flows.clone()),
+            users: Users::sharing(plan.max_connections),
             endpoints,
             judge: Judge {
                 policies: reader,
