@@ -4,9 +4,13 @@
 //! path that a service does not have is not found, and nothing is made up for it.
 
 mod api_version;
+mod goal_state;
+mod hostga;
 mod imds;
 pub mod inbox;
+mod incarnation;
 mod instance;
+mod keyring;
 mod load_balancer;
 mod managed_identity;
 mod query;
@@ -15,6 +19,7 @@ mod throttle;
 pub mod token;
 mod upload;
 mod wireserver;
+mod xml;
 
 use std::sync::Arc;
 
@@ -23,7 +28,9 @@ use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, Request, RequestHead};
 
 use crate::answer::Answer;
-use crate::machine::Machine;
+use crate::certificate::CertificateError;
+use crate::machine::{Machine, MachineTable};
+use goal_state::GoalStates;
 use imds::{Asked, Imds};
 use inbox::{Inbox, Posted};
 use token::TokenIssuer;
@@ -35,6 +42,7 @@ pub struct Emulator {
     imds: Imds,
     inbox: Inbox,
     wire_server: String,
+    goal_states: GoalStates,
 }
 
 impl Emulator {
@@ -46,6 +54,7 @@ impl Emulator {
             imds: Imds::new(issuer),
             inbox: Inbox::default(),
             wire_server,
+            goal_states: GoalStates::default(),
         }
     }
 
@@ -59,6 +68,15 @@ impl Emulator {
     #[must_use]
     pub const fn inbox(&self) -> &Inbox {
         &self.inbox
+    }
+
+    /// Makes what the goal states of these machines need and what takes a while: so that no
+    /// request waits for it.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made.
+    pub fn prepare(&self, table: &MachineTable, now: Timestamp) -> Result<(), CertificateError> {
+        self.goal_states.prepare(table, now)
     }
 
     /// Answers a machine's request to a service of this kind.
@@ -82,8 +100,11 @@ impl Emulator {
                 let is_taken = head.method == Method::POST && answer.status().is_success();
                 (answer, is_taken)
             }
-            EndpointKind::HostGa => wireserver::answer_plugin(head),
-            EndpointKind::WireServer => wireserver::answer(machine, head, &self.wire_server),
+            EndpointKind::HostGa => hostga::answer(&self.goal_states.of(machine, now), head),
+            EndpointKind::WireServer => {
+                let present = self.goal_states.of(machine, now);
+                wireserver::answer(&present, head, &self.wire_server)
+            }
         };
         if is_taken {
             self.inbox.put(Posted::new(

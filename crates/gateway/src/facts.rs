@@ -1,7 +1,9 @@
 //! What the emulated services say about a machine: one set of facts for every service.
 //!
 //! Plain data. Whoever makes it has checked it; nothing here is a secret but the
-//! machine's own user data.
+//! machine's own user data and, in redacted form, what its goal state encrypts.
+
+pub mod goal_state;
 
 mod compute;
 mod event;
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 pub use compute::{Compute, ExtendedLocation, OsType, Plan, ScaleSet, SecurityProfile};
 pub use event::{EventKind, EventSource, ScheduledEvent};
+use goal_state::GoalState;
 pub use identity::{Identities, Identity};
 pub use load_balancer::{FrontendPair, InboundRule, LoadBalancer, Transport};
 pub use network::{AddressPair, Interface, Network};
@@ -64,6 +67,8 @@ pub struct Facts {
     pub events: Vec<ScheduledEvent>,
     /// How much it may ask; without, as much as it likes.
     pub throttle: Option<Throttle>,
+    /// What its agents are to do.
+    pub goal_state: GoalState,
 }
 
 impl Facts {
@@ -137,6 +142,7 @@ pub(crate) mod tests {
             load_balancer: None,
             events: vec![],
             throttle: None,
+            goal_state: GoalState::default(),
         }
     }
 }

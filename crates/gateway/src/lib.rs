@@ -9,10 +9,12 @@
 
 mod admission;
 mod answer;
+pub mod certificate;
 mod channel;
 pub mod clock;
 mod counters;
 pub mod emulator;
+mod envelope;
 pub mod facts;
 pub mod key_service;
 pub mod key_store;
@@ -20,6 +22,7 @@ pub mod latch;
 mod listener;
 pub mod machine;
 pub mod observe;
+pub mod redacted;
 pub mod server;
 pub mod service;
 pub mod verify;

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing::{debug, error};
 
 use crate::answer::Answer;
+use crate::certificate::CertificateError;
 use crate::channel::ChannelCall;
 use crate::clock::{Clock, http_date};
 use crate::counters::{CounterValues, Counters};
@@ -108,6 +109,14 @@ impl Gateway {
     pub fn set_machines(&self, table: MachineTable) {
         self.machines.store(Arc::new(table));
         self.changes.send_replace(());
+    }
+
+    /// Makes what machines need and what takes a while, before they are put in force.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made.
+    pub fn prepare(&self, table: &MachineTable) -> Result<(), CertificateError> {
+        self.emulator.prepare(table, self.clock.now())
     }
 
     /// Tells when the machines were replaced.

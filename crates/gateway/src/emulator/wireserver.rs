@@ -1,279 +1,158 @@
-//! The `WireServer` and the `HostGAPlugin`: versions, goal state, configuration documents, reports that are taken.
+//! The `WireServer`: versions, goal state, configuration documents, certificates, reports that are taken.
 //!
-//! The documents have the fields that provisioning and the deployed agents read. There are
-//! no certificates and no extensions; the documents about them say so.
+//! The documents have the fields that provisioning and the deployed agents read. What a
+//! machine's owner gave for its goal state is in them; what nobody gave is not made up.
+
+mod certificates;
+mod configuration;
+mod extensions;
+mod goal_state;
+mod remote_access;
+mod transport;
+mod versions;
+
+use std::error::Error;
 
 use http::{Method, StatusCode};
 use latchkey_protocol::RequestHead;
 use latchkey_protocol::target::canonical_path;
-use uuid::Uuid;
 
+use super::goal_state::{GoalStateError, Present};
 use super::query::Query;
+use super::xml::Escaped;
 use crate::answer::{self, Answer};
-use crate::facts::Facts;
-use crate::machine::Machine;
+use transport::{Transport, TransportError};
 
-const INCARNATION: u32 = 1;
-const VERSIONS: [&str; 7] = [
-    "2015-04-05",
-    "2012-11-30",
-    "2012-09-15",
-    "2012-05-15",
-    "2011-12-31",
-    "2011-10-15",
-    "2010-12-15",
-];
-
-/// Answers a request of a machine to the `WireServer`; says whether the body is to be kept.
-pub(super) fn answer(machine: &Machine, head: &RequestHead, own: &str) -> (Answer, bool) {
+/// Answers a request of a machine; says whether the body is to be kept. `own` is the service's
+/// host and port.
+pub(super) fn answer(present: &Present<'_>, head: &RequestHead, own: &str) -> (Answer, bool) {
     let (path, query) = head.path_and_query();
     let (Ok((path, _)), Ok(query)) = (canonical_path(path), Query::parse(query)) else {
-        return (
-            error(
-                StatusCode::BAD_REQUEST,
-                "InvalidInput",
-                "The request is not understood.",
-            ),
-            false,
-        );
+        return (invalid("The request is not understood."), false);
     };
-    let names = Names::new(&machine.facts);
     let component = query.value("comp").map(str::to_ascii_lowercase);
-    let instance = format!("/machine/{}/{}", names.container, names.instance).to_ascii_lowercase();
-    let is_read = matches!(head.method, Method::GET | Method::HEAD);
-    match (is_read, path.as_str(), component.as_deref()) {
-        (true, "/", Some("versions")) => (answer::xml(StatusCode::OK, versions()), false),
-        (true, "/machine", Some("goalstate")) => {
-            (answer::xml(StatusCode::OK, goal_state(&names, own)), false)
+    match head.method {
+        Method::GET | Method::HEAD => {
+            let document = document(present, head, own, &path, component.as_deref(), &query);
+            (document.unwrap_or_else(|refusal| refusal.answer()), false)
         }
-        (true, path, Some("config")) if path == instance => {
-            (configuration(&names, machine, &query), false)
-        }
-        (true, path, Some("certificates")) if path == instance => (
-            answer::xml(StatusCode::OK, NO_CERTIFICATES.to_owned()),
-            false,
-        ),
-        (false, "/machine", Some("health" | "telemetrydata" | "roleproperties"))
-        | (false, "/healthservice" | "/vmagentlog", None) => (answer::empty(StatusCode::OK), true),
-        _ => (not_found(), false),
+        _ => match (path.as_str(), component.as_deref()) {
+            ("/machine", Some("health" | "telemetrydata")) | ("/healthservice", None) => {
+                (answer::empty(StatusCode::OK), true)
+            }
+            // Agents take any other success for a failure.
+            ("/machine", Some("roleproperties")) => (answer::empty(StatusCode::ACCEPTED), true),
+            _ => (Refusal::NotFound.answer(), false),
+        },
     }
 }
 
-/// Answers a request to the `HostGAPlugin`; says whether the body is to be kept.
-pub(super) fn answer_plugin(head: &RequestHead) -> (Answer, bool) {
-    let Ok((path, _)) = canonical_path(head.path_and_query().0) else {
-        return (not_found(), false);
+/// Why there is no document.
+enum Refusal {
+    /// There is none there.
+    NotFound,
+    /// It was there, before the goal state changed.
+    Gone,
+    /// It is encrypted to whom asks, who cannot be told.
+    Transport(TransportError),
+    /// The host cannot make it.
+    Internal(GoalStateError),
+}
+
+impl From<TransportError> for Refusal {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+impl<E: Into<GoalStateError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl Refusal {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::NotFound => error(
+                StatusCode::NOT_FOUND,
+                "ResourceNotAvailable",
+                "The resource requested is not available.",
+            ),
+            Self::Gone => error(
+                StatusCode::GONE,
+                "ResourceNotAvailable",
+                "The resource requested is no longer available. Please refresh your cache.",
+            ),
+            Self::Transport(error) => invalid(&error.to_string()),
+            Self::Internal(failure) => {
+                let failure: &dyn Error = failure;
+                tracing::error!(error = failure, "goal state cannot be told");
+                error(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "InternalError",
+                    "The server encountered an internal error. Please retry the request.",
+                )
+            }
+        }
+    }
+}
+
+fn document(
+    present: &Present<'_>,
+    head: &RequestHead,
+    own: &str,
+    path: &str,
+    component: Option<&str>,
+    query: &Query,
+) -> Result<Answer, Refusal> {
+    let document = match (path, component) {
+        ("/", Some("versions")) => versions::document(),
+        ("/machine", Some("goalstate")) => goal_state::document(present, own),
+        (path, Some(component)) if path == instance_path(present) => {
+            let asked = query.value("incarnation");
+            if asked.is_some_and(|asked| asked != present.incarnation.number.to_string()) {
+                return Err(Refusal::Gone);
+            }
+            let kind = query.value("type").map(str::to_ascii_lowercase);
+            match (component, kind.as_deref()) {
+                ("config", Some("sharedconfig")) => configuration::shared(present),
+                ("config", Some("hostingenvironmentconfig")) => configuration::hosting(present),
+                ("config", Some("extensionsconfig")) => extensions::document(present)?,
+                ("config", Some("remoteaccessinfo")) => {
+                    remote_access::document(present, &Transport::read(&head.headers)?)?
+                }
+                ("certificates", _) => {
+                    certificates::document(present, &Transport::read(&head.headers)?)?
+                }
+                _ => return Err(Refusal::NotFound),
+            }
+        }
+        _ => return Err(Refusal::NotFound),
     };
-    match (&head.method, path.as_str()) {
-        (&Method::GET | &Method::HEAD, "/versions") => {
-            (answer::json(StatusCode::OK, &["2015-09-01"]), false)
-        }
-        (&Method::GET | &Method::HEAD, "/health") => (answer::empty(StatusCode::OK), false),
-        (&Method::PUT | &Method::POST, "/status" | "/vmagentlog") => {
-            (answer::empty(StatusCode::OK), true)
-        }
-        _ => (answer::empty(StatusCode::NOT_FOUND), false),
-    }
+    Ok(answer::xml(StatusCode::OK, document))
 }
 
-/// The names that the documents know a machine by, escaped for XML; the instance's name is safe
-/// in a path too.
-struct Names {
-    container: Uuid,
-    instance: String,
-    role: String,
-    deployment: Uuid,
+/// Returns the canonical path of the machine's own documents.
+fn instance_path(present: &Present<'_>) -> String {
+    let names = &present.names;
+    format!("/machine/{}/{}", names.container, names.instance).to_ascii_lowercase()
 }
 
-impl Names {
-    fn new(facts: &Facts) -> Self {
-        Self {
-            container: facts.vm_id,
-            instance: format!("_{}", facts.name.replace(|c| !is_path_safe(c), "-")),
-            role: escape(&facts.name),
-            deployment: facts.subscription_id,
-        }
-    }
-}
-
-const fn is_path_safe(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-fn versions() -> String {
-    let lines: Vec<_> = VERSIONS
-        .iter()
-        .map(|version| format!("    <Version>{version}</Version>\n"))
-        .collect();
-    format!(
-        r#"<?xml version="1.0" encoding="utf-8"?>
-<Versions>
-  <Preferred>
-    <Version>{preferred}</Version>
-  </Preferred>
-  <Supported>
-{supported}  </Supported>
-</Versions>
-"#,
-        preferred = VERSIONS[0],
-        supported = lines.concat(),
-    )
-}
-
-fn goal_state(names: &Names, own: &str) -> String {
-    let base = format!(
-        "http://{own}/machine/{}/{}?comp=",
-        names.container, names.instance
-    );
-    let document =
-        |kind: &str| format!("{base}config&amp;type={kind}&amp;incarnation={INCARNATION}");
-    format!(
-        r#"<?xml version="1.0" encoding="utf-8"?>
-<GoalState xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="goalstate10.xsd">
-  <Version>2012-11-30</Version>
-  <Incarnation>{INCARNATION}</Incarnation>
-  <Machine>
-    <ExpectedState>Started</ExpectedState>
-    <StopRolesDeadlineHint>300000</StopRolesDeadlineHint>
-    <LBProbePorts>
-      <Port>16001</Port>
-    </LBProbePorts>
-    <ExpectHealthReport>FALSE</ExpectHealthReport>
-  </Machine>
-  <Container>
-    <ContainerId>{container}</ContainerId>
-    <RoleInstanceList>
-      <RoleInstance>
-        <InstanceId>{instance}</InstanceId>
-        <State>Started</State>
-        <Configuration>
-          <HostingEnvironmentConfig>{hosting}</HostingEnvironmentConfig>
-          <SharedConfig>{shared}</SharedConfig>
-          <ExtensionsConfig>{extensions}</ExtensionsConfig>
-          <FullConfig>{full}</FullConfig>
-          <Certificates>{base}certificates&amp;incarnation={INCARNATION}</Certificates>
-          <ConfigName>{instance}.1.xml</ConfigName>
-        </Configuration>
-      </RoleInstance>
-    </RoleInstanceList>
-  </Container>
-</GoalState>
-"#,
-        container = names.container,
-        instance = names.instance,
-        hosting = document("hostingEnvironmentConfig"),
-        shared = document("sharedConfig"),
-        extensions = document("extensionsConfig"),
-        full = document("fullConfig"),
-    )
-}
-
-fn configuration(names: &Names, machine: &Machine, query: &Query) -> Answer {
-    let kind = query.value("type").map(str::to_ascii_lowercase);
-    let document = match kind.as_deref() {
-        Some("sharedconfig") => shared_config(names, machine),
-        Some("hostingenvironmentconfig") => hosting_environment(names),
-        Some("extensionsconfig") => NO_EXTENSIONS.to_owned(),
-        _ => return not_found(),
-    };
-    answer::xml(StatusCode::OK, document)
-}
-
-fn shared_config(names: &Names, machine: &Machine) -> String {
-    format!(
-        r#"<?xml version="1.0" encoding="utf-8"?>
-<SharedConfig version="1.0.0.0" goalStateIncarnation="{INCARNATION}">
-  <Deployment name="{deployment}" guid="{{{deployment}}}" incarnation="{INCARNATION}" isNonCancellableTopologyChangeEnabled="false">
-    <Service name="{role}" guid="{{{deployment}}}" />
-    <ServiceInstance name="{deployment}.{INCARNATION}" guid="{{{deployment}}}" />
-  </Deployment>
-  <Incarnation number="{INCARNATION}" instance="{instance}" guid="{{{container}}}" />
-  <Role guid="{{{container}}}" name="{role}" settleTimeSeconds="0" />
-  <Instances>
-    <Instance id="{instance}" address="{address}" />
-  </Instances>
-</SharedConfig>
-"#,
-        deployment = names.deployment,
-        container = names.container,
-        role = names.role,
-        instance = names.instance,
-        address = machine.facts.network.private_address(),
-    )
-}
-
-fn hosting_environment(names: &Names) -> String {
-    format!(
-        r#"<?xml version="1.0" encoding="utf-8"?>
-<HostingEnvironmentConfig version="1.0.0.0" goalStateIncarnation="{INCARNATION}">
-  <StoredCertificates />
-  <Deployment name="{deployment}" guid="{{{deployment}}}" incarnation="{INCARNATION}" isNonCancellableTopologyChangeEnabled="false">
-    <Service name="{role}" guid="{{{deployment}}}" />
-    <ServiceInstance name="{deployment}.{INCARNATION}" guid="{{{deployment}}}" />
-  </Deployment>
-  <Incarnation number="{INCARNATION}" instance="{instance}" guid="{{{container}}}" />
-  <Role guid="{{{container}}}" name="{role}" hostingEnvironmentVersion="1" software="" softwareType="ApplicationPackage" entryPoint="" parameters="" settleTimeSeconds="0" />
-  <HostingEnvironmentSettings name="full" Runtime="" />
-  <ApplicationSettings />
-  <ResourceReferences />
-</HostingEnvironmentConfig>
-"#,
-        deployment = names.deployment,
-        container = names.container,
-        role = names.role,
-        instance = names.instance,
-    )
-}
-
-const NO_CERTIFICATES: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<CertificateFile xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="certificates10.xsd">
-  <Version>2010-12-15</Version>
-  <Incarnation>1</Incarnation>
-  <Format>Pkcs7BlobWithPfxContents</Format>
-</CertificateFile>
-"#;
-
-const NO_EXTENSIONS: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<Extensions version="1.0.0.0" goalStateIncarnation="1">
-  <GuestAgentExtension xmlns:i="http://www.w3.org/2001/XMLSchema-instance">
-    <GAFamilies />
-  </GuestAgentExtension>
-  <Plugins />
-  <PluginSettings />
-</Extensions>
-"#;
-
-fn not_found() -> Answer {
-    error(
-        StatusCode::NOT_FOUND,
-        "ResourceNotAvailable",
-        "The resource requested is not available.",
-    )
+fn invalid(message: &str) -> Answer {
+    error(StatusCode::BAD_REQUEST, "InvalidInput", message)
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Answer {
     let body = format!(
         r#"<?xml version="1.0" encoding="utf-8"?>
-<Error>
-  <Code>{code}</Code>
-  <Message>{message}</Message>
+<Error xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
+    <Code>{code}</Code>
+    <Message>{message}</Message>
+    <Details></Details>
 </Error>
-"#
+"#,
+        message = Escaped(message),
     );
     answer::xml(status, body)
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_gateway::clock::{Clock, http_date};
 use latchkey_gateway::emulator::Emulator;
 use latchkey_gateway::emulator::token::{TokenIssuer, generate_key};
+use latchkey_gateway::facts::goal_state::GoalState;
 use latchkey_gateway::facts::{
     AddressPair, Compute, Facts, Identities, Identity, Image, Interface, Network, Storage,
 };
@@ -176,6 +177,11 @@ impl Host {
         Self::with(machine(rules(mode), 1), Arc::default())
     }
 
+    /// A gateway that protects nothing, with one machine whose agents are to do this.
+    pub(crate) fn in_goal_state(goal_state: GoalState) -> Self {
+        Self::telling(|facts| facts.goal_state = goal_state)
+    }
+
     /// A gateway with one machine that nothing protects, with these facts changed.
     pub(crate) fn telling(change: impl FnOnce(&mut Facts)) -> Self {
         let mut machine = machine(rules(Mode::Disabled), 1);
@@ -185,6 +191,15 @@ impl Host {
 
     /// A gateway with this machine, on what a store holds.
     pub(crate) fn with(machine: Machine, store: Arc<MemoryStore>) -> Self {
+        Self::serving(machine, store, |emulator| emulator)
+    }
+
+    /// A gateway with this machine and these services.
+    pub(crate) fn serving(
+        machine: Machine,
+        store: Arc<MemoryStore>,
+        services: impl FnOnce(Emulator) -> Emulator,
+    ) -> Self {
         let clock = Arc::new(SetClock(Mutex::new(
             "2026-01-06T07:08:09Z".parse().unwrap(),
         )));
@@ -192,7 +207,10 @@ impl Host {
         let (sink, observations) = observation_queue(64);
         let gateway = Gateway::new(
             KeyService::new(Arc::<MemoryStore>::clone(&store)).unwrap(),
-            Emulator::new(Arc::new(issuer), "168.63.129.16:80".to_owned()),
+            services(Emulator::new(
+                Arc::new(issuer),
+                "168.63.129.16:80".to_owned(),
+            )),
             sink,
             Arc::<SetClock>::clone(&clock),
             Limits {
@@ -380,5 +398,6 @@ fn facts() -> Facts {
         load_balancer: None,
         events: vec![],
         throttle: None,
+        goal_state: GoalState::default(),
     }
 }

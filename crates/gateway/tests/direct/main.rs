@@ -6,11 +6,15 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod certificates;
 mod channel;
 mod enforcement;
+mod extensions;
 mod host;
+mod hostga;
 mod identity;
 mod imds;
+mod openssl;
 mod scheduled_events;
 mod throttle;
 mod wireserver;

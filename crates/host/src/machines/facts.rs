@@ -10,6 +10,7 @@ mod one_or_more;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use latchkey_gateway::facts::goal_state::GoalState;
 use latchkey_gateway::facts::{Compute, Facts, Identities, Image, LoadBalancer, Storage, Throttle};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -98,6 +99,7 @@ impl FactsSection {
             load_balancer: self.load_balancer.clone(),
             events: event::resolve(&self.events, name, problems),
             throttle: self.throttle,
+            goal_state: GoalState::default(),
         };
         let owner = Owner {
             subscription_id: facts.subscription_id,
