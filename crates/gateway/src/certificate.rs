@@ -12,7 +12,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use der::Decode as _;
 use der::pem::LineEnding;
-use rcgen::{CertificateParams, DnType};
+use rcgen::{CertificateParams, DnType, Issuer};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_cert::Certificate;
@@ -107,6 +107,36 @@ impl CertifiedKey {
             certificate: certificate.der().to_vec(),
             key,
         })
+    }
+
+    /// Makes a key of 2048 bits and a certificate that a new authority signs; returns the
+    /// authority's certificate too. Its key is gone: it signs nothing else.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn with_authority(
+        mut subject: CertificateParams,
+        mut authority: CertificateParams,
+    ) -> Result<(Self, Vec<u8>), CertificateError> {
+        let (_, signer) = new_key()?;
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        authority.key_usages = vec![
+            rcgen::KeyUsagePurpose::KeyCertSign,
+            rcgen::KeyUsagePurpose::CrlSign,
+        ];
+        let root = authority
+            .self_signed(&signer)
+            .map_err(CertificateError::Issue)?;
+        let (key, own) = new_key()?;
+        subject.use_authority_key_identifier_extension = true;
+        let certificate = subject
+            .signed_by(&own, &Issuer::new(authority, signer))
+            .map_err(CertificateError::Issue)?;
+        let subject = Self {
+            certificate: certificate.der().to_vec(),
+            key,
+        };
+        Ok((subject, root.der().to_vec()))
     }
 
     /// Returns the certificate in DER.

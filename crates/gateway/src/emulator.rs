@@ -4,6 +4,7 @@
 //! path that a service does not have is not found, and nothing is made up for it.
 
 mod api_version;
+pub mod attested;
 mod goal_state;
 mod hostga;
 mod imds;
@@ -30,6 +31,7 @@ use latchkey_protocol::{EndpointKind, Request, RequestHead};
 use crate::answer::Answer;
 use crate::certificate::CertificateError;
 use crate::machine::{Machine, MachineTable};
+use attested::Attestor;
 use goal_state::GoalStates;
 use imds::{Asked, Imds};
 use inbox::{Inbox, Posted};
@@ -56,6 +58,19 @@ impl Emulator {
             wire_server,
             goal_states: GoalStates::default(),
         }
+    }
+
+    /// Has attested documents signed; without, they are not found.
+    #[must_use]
+    pub fn attesting(mut self, attestor: Attestor) -> Self {
+        self.imds.attestor = Some(attestor);
+        self
+    }
+
+    /// Returns who signs attested documents.
+    #[must_use]
+    pub const fn attestor(&self) -> Option<&Attestor> {
+        self.imds.attestor.as_ref()
     }
 
     /// Returns the issuer of tokens.

@@ -25,6 +25,7 @@ pub mod observe;
 pub mod redacted;
 pub mod server;
 pub mod service;
+mod signed_message;
 pub mod verify;
 
 pub use admission::ConnectionLimits;

@@ -1,4 +1,4 @@
-//! The admin interface: health, status, token documents, inbox; read-only, and never a secret.
+//! The admin interface: health, status, documents to verify tokens and attestations by, inbox; read-only, and never a secret.
 //!
 //! It asks nobody who they are, so it belongs on loopback.
 
@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
+use latchkey_gateway::emulator::attested::Attestor;
 use latchkey_gateway::emulator::inbox::Posted;
 use latchkey_gateway::server::{ListenerState, ListenerStates};
 use latchkey_gateway::{CounterValues, Gateway, Machine};
@@ -94,6 +98,7 @@ impl Admin {
             .route("/status", get(status))
             .route("/.well-known/openid-configuration", get(configuration))
             .route("/jwks", get(keys))
+            .route("/attestation-ca.pem", get(attestation_authority))
             .route("/inbox", get(inbox))
             .with_state(self)
     }
@@ -147,6 +152,16 @@ async fn configuration(State(admin): State<Admin>) -> Json<Value> {
 
 async fn keys(State(admin): State<Admin>) -> Json<impl Serialize> {
     Json(admin.gateway.emulator().issuer().key_set())
+}
+
+/// Answers the certificate that attested documents are verified by.
+async fn attestation_authority(State(admin): State<Admin>) -> Response {
+    let attestor = admin.gateway.emulator().attestor();
+    match attestor.map(Attestor::authority_pem) {
+        Some(Ok(pem)) => ([(CONTENT_TYPE, "application/x-pem-file")], pem).into_response(),
+        Some(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn inbox(State(admin): State<Admin>) -> Json<Vec<Posted>> {

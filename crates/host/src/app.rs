@@ -25,6 +25,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::admin::Admin;
+use crate::attestation::{self, AttestationError};
 use crate::config::Config;
 use crate::descriptors;
 use crate::keystore::{OpenError, SqliteKeyStore};
@@ -50,6 +51,9 @@ pub enum AppError {
     /// The token issuer cannot start.
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    /// The signer of attested documents cannot start.
+    #[error(transparent)]
+    Attestation(#[from] AttestationError),
     /// There is no valid set of machines to start with.
     #[error(transparent)]
     Machines(#[from] InvalidMachines),
@@ -106,6 +110,7 @@ async fn start(
 ) -> Result<(JoinSet<Result<(), AppError>>, Arc<Notify>), AppError> {
     let store = SqliteKeyStore::open(&config.state_dir)?;
     let issuer = Arc::new(token_key::issuer(&config.state_dir, &config.issuer)?);
+    let attestor = attestation::attestor(&config.state_dir)?;
     let wire_server = config
         .endpoint(EndpointKind::WireServer)
         .map(authority)
@@ -120,7 +125,7 @@ async fn start(
         })?;
     let gateway = Arc::new(Gateway::new(
         KeyService::new(Arc::new(store))?,
-        Emulator::new(issuer, wire_server),
+        Emulator::new(issuer, wire_server).attesting(attestor),
         sink,
         Arc::new(SystemClock),
         config.waits,

@@ -7,11 +7,13 @@
 
 pub mod admin;
 pub mod app;
+pub mod attestation;
 pub mod cli;
 pub mod config;
 pub mod descriptors;
 pub mod keystore;
 pub mod machines;
 pub mod observations;
+mod secret_file;
 pub mod signals;
 pub mod token_key;

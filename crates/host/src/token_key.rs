@@ -1,12 +1,11 @@
 //! The key of the token issuer on disk: made once, readable by its owner alone, never replaced.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use latchkey_gateway::emulator::token::{TokenError, TokenIssuer, generate_key};
-use zeroize::Zeroizing;
+
+use crate::secret_file;
 
 const FILE_NAME: &str = "token-key.pem";
 
@@ -39,36 +38,16 @@ pub enum TokenKeyError {
 /// When there is a file that is no usable key, or none can be made.
 pub fn issuer(state_dir: &Path, url: &str) -> Result<TokenIssuer, TokenKeyError> {
     let path = state_dir.join(FILE_NAME);
-    let pem = match std::fs::read_to_string(&path) {
-        Ok(pem) => Zeroizing::new(pem),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let pem = generate_key().map_err(|source| TokenKeyError::Key {
-                path: path.clone(),
-                source,
-            })?;
-            write_new(&path, pem.as_bytes()).map_err(|source| TokenKeyError::File {
-                path: path.clone(),
-                source,
-            })?;
-            pem
-        }
-        Err(source) => return Err(TokenKeyError::File { path, source }),
+    let at_key = |source| TokenKeyError::Key {
+        path: path.clone(),
+        source,
     };
-    TokenIssuer::new(url, &pem).map_err(|source| TokenKeyError::Key { path, source })
-}
-
-/// Writes a file that appears under its name only when it is whole.
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(fresh, path)
+    let at_file = |source| TokenKeyError::File {
+        path: path.clone(),
+        source,
+    };
+    let pem = secret_file::read_or_make(&path, at_file, || generate_key().map_err(at_key))?;
+    TokenIssuer::new(url, &pem).map_err(at_key)
 }
 
 #[cfg(test)]

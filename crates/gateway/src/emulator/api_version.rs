@@ -69,6 +69,8 @@ pub(super) const INSTANCE: Versions = Versions::since("2017-04-02");
 pub(super) const IDENTITY: Versions = Versions::since("2018-02-01");
 /// Of load balancers.
 pub(super) const LOAD_BALANCER: Versions = Versions::since("2020-10-01");
+/// Of attested documents.
+pub(super) const ATTESTED: Versions = Versions::since("2018-10-01");
 /// Of scheduled events.
 pub(super) const EVENTS: Versions = Versions {
     known: EVENT_VERSIONS,

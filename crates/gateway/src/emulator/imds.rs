@@ -13,6 +13,7 @@ use latchkey_protocol::target::canonical_path;
 use serde_json::{Value, json};
 
 use super::api_version::{self, ALL};
+use super::attested::{self, Attestor};
 use super::query::{Query, QueryError};
 use super::scheduled_events::EventBook;
 use super::throttle::{Buckets, Subject, TooMany};
@@ -26,6 +27,8 @@ use crate::machine::Machine;
 #[derive(Debug)]
 pub(super) struct Imds {
     pub(super) issuer: Arc<TokenIssuer>,
+    /// Who signs attested documents; without, there are none.
+    pub(super) attestor: Option<Attestor>,
     events: EventBook,
     buckets: Buckets,
 }
@@ -44,6 +47,7 @@ impl Imds {
     pub(super) fn new(issuer: Arc<TokenIssuer>) -> Self {
         Self {
             issuer,
+            attestor: None,
             events: EventBook::default(),
             buckets: Buckets::default(),
         }
@@ -84,6 +88,10 @@ impl Imds {
 
     fn route(&self, asked: Asked<'_>, service: &str, below: &[&str], query: &Query) -> Answer {
         let (facts, now) = (&asked.machine.facts, asked.now);
+        if let ("attested", ["document"], Some(attestor)) = (service, below, &self.attestor) {
+            return api_version::ATTESTED
+                .checked(query, |_| attested::answer(facts, query, attestor, now));
+        }
         match (service, below) {
             ("versions", []) => answer::json(StatusCode::OK, &json!({ "apiVersions": ALL })),
             ("instance", below) => api_version::INSTANCE.checked(query, |version| {

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod attested;
 mod certificates;
 mod channel;
 mod enforcement;
