@@ -6,6 +6,7 @@
 
 mod document;
 mod facts;
+mod goal_state;
 mod profile;
 pub mod reload;
 mod unique;

@@ -257,6 +257,17 @@ async fn change_of_a_machine_takes_effect_and_a_bad_file_does_not() {
 }
 
 #[tokio::test]
+async fn authority_of_attested_documents_is_published_without_a_key() {
+    let site = Site::new(6);
+    let child = site.start().await;
+    let (status, pem) = site.get(9420, "/attestation-ca.pem").await.unwrap();
+    assert_eq!(status, 200);
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{pem}");
+    assert!(!pem.contains("PRIVATE"), "{pem}");
+    stop(child).await;
+}
+
+#[tokio::test]
 async fn token_documents_are_served_to_whoever_verifies() {
     let site = Site::new(3);
     let child = site.start().await;

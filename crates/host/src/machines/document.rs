@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Sources;
 use super::facts::FactsSection;
+use super::goal_state::GoalStateSection;
 use super::profile;
 use super::unique::Unique;
 
@@ -42,6 +43,9 @@ pub(super) struct MachineFile {
     /// What the machine is told about itself.
     #[serde(default)]
     facts: FactsSection,
+    /// What its agents are to do.
+    #[serde(default)]
+    goal_state: GoalStateSection,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -91,7 +95,7 @@ impl MachineFile {
         if path.extension().is_some_and(|kind| kind == "json") {
             serde_json::from_str(text).map_err(|error| error.to_string())
         } else {
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+            toml::from_str(text).map_err(|error| toml_problem(&error))
         }
     }
 
@@ -130,7 +134,8 @@ impl MachineFile {
             .iter()
             .find_map(as_ipv4)
             .unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let facts = self.facts.resolve(&name, private, &mut problems);
+        let mut facts = self.facts.resolve(&name, private, &mut problems);
+        facts.goal_state = self.goal_state.resolve(path, sources, &mut problems);
         match (id, channel) {
             (Some(id), Some(channel)) if problems.is_empty() => Ok(Machine {
                 id,
@@ -192,6 +197,15 @@ impl MachineFile {
         });
         Some(Channel::Rules { imds, wire_server })
     }
+}
+
+/// Returns what is wrong and where.
+fn toml_problem(error: &toml::de::Error) -> String {
+    // SECURITY: without the lines of the file that the error quotes: they may hold a password or
+    // a key, and problems are logged.
+    let text = error.to_string();
+    let place = text.lines().next().unwrap_or_default();
+    format!("{place}: {}", error.message())
 }
 
 fn is_interface(name: &str) -> bool {

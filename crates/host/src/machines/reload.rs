@@ -1,6 +1,6 @@
 //! Follows the machine files: looks each second and on request, and never lets a bad file replace a good set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl MachineFollower {
         let Reading {
             outcome,
             fingerprint: seen,
-        } = read_off_thread(folder.clone()).await?;
+        } = read_off_thread(folder.clone(), &gateway).await?;
         let table = outcome?;
         info!(machines = table.as_slice().len(), folder = %folder.display(), "machines read");
         gateway.set_machines(table);
@@ -81,7 +81,7 @@ impl MachineFollower {
                 () = self.requests.notified() => true,
             };
             if is_asked || self.is_changed().await {
-                match read_off_thread(self.folder.clone()).await {
+                match read_off_thread(self.folder.clone(), &self.gateway).await {
                     Ok(reading) => self.take(reading),
                     Err(invalid) => self.keep_last_good(&invalid),
                 }
@@ -119,9 +119,13 @@ impl MachineFollower {
     }
 }
 
-/// Reads the files where blocking is allowed.
-async fn read_off_thread(folder: PathBuf) -> Result<Reading, InvalidMachines> {
-    tokio::task::spawn_blocking(move || read(&folder))
+/// Reads the files, and makes what the machines need, where blocking is allowed.
+async fn read_off_thread(
+    folder: PathBuf,
+    gateway: &Arc<Gateway>,
+) -> Result<Reading, InvalidMachines> {
+    let gateway = Arc::clone(gateway);
+    tokio::task::spawn_blocking(move || read_and_prepare(&folder, &gateway))
         .await
         .map_err(|error| {
             let message = format!("BUG: the reader of machine files ended: {error}");
@@ -130,4 +134,14 @@ async fn read_off_thread(folder: PathBuf) -> Result<Reading, InvalidMachines> {
                 message,
             }])
         })
+}
+
+fn read_and_prepare(folder: &Path, gateway: &Gateway) -> Reading {
+    let reading = read(folder);
+    if let Ok(Err(failure)) = reading.outcome.as_ref().map(|table| gateway.prepare(table)) {
+        // The machines are good; whoever asks for the certificate will be told.
+        let failure: &dyn std::error::Error = &failure;
+        error!(error = failure, "certificates of machines cannot be made");
+    }
+    reading
 }
