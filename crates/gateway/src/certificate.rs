@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use aws_lc_rs::digest::{Digest, SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -154,7 +154,12 @@ impl CertifiedKey {
     /// digits.
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        hex::encode_upper(digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.certificate))
+        hex::encode_upper(self.fingerprint())
+    }
+
+    /// Returns the SHA-1 hash of the certificate.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.certificate)
     }
 
     /// Returns the private key and the certificate in PEM, in this order.

@@ -52,7 +52,7 @@ pub(super) fn document(
 
 fn chain(certificate: &CertifiedKey) -> Result<PrivateKeyChain, GoalStateError> {
     Ok(PrivateKeyChain::new(
-        certificate.thumbprint().as_str(),
+        certificate.fingerprint().as_ref(),
         PrivateKey::from_der(certificate.key())?,
         [Certificate::from_der(certificate.certificate())?],
     ))
