@@ -33,6 +33,7 @@ pub struct GuestPlan {
     poll_interval: Duration,
     patience: Option<Duration>,
     clock: Option<String>,
+    certificates: Vec<String>,
 }
 
 impl GuestPlan {
@@ -48,6 +49,7 @@ impl GuestPlan {
             poll_interval: POLL_INTERVAL,
             patience: None,
             clock: None,
+            certificates: Vec::new(),
         }
     }
 
@@ -100,6 +102,12 @@ impl GuestPlan {
     /// Puts the agent's wall clock off by so much, as libfaketime writes it, such as `-3y`.
     pub fn with_clock(mut self, offset: &str) -> Self {
         self.clock = Some(offset.to_owned());
+        self
+    }
+
+    /// Gives the guest a certificate of this name, which the host makes.
+    pub fn with_certificate(mut self, name: &str) -> Self {
+        self.certificates.push(name.to_owned());
         self
     }
 
@@ -163,12 +171,15 @@ impl GuestPlan {
                 "profile": protection.profile.document(),
             })
         };
+        let certificates = self.certificates.iter();
+        let certificates: Vec<_> = certificates.map(|name| json!({ "name": name })).collect();
         json!({
             "addresses": [guest.address()],
             "interface": guest.interface(),
             "key_incarnation": self.key_incarnation,
             "imds": endpoint(&self.imds),
             "wireserver": endpoint(&self.wireserver),
+            "goal_state": { "certificates": certificates },
             "facts": {
                 "computer_name": self.name,
                 "identity": {
