@@ -6,7 +6,7 @@
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::upstream::MAX_UNDER_WAY;
+use latchkey_http1::client::MAX_UNDER_WAY;
 
 /// What the agent has open besides connections: kernel maps and links, state files, the processes
 /// that it looks at, the runtime's own.

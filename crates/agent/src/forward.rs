@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
-use latchkey_http1::{Connection, ReadError};
+use latchkey_http1::{Connection, ReadError, client};
 use latchkey_policy::{Permit, Signing};
 use latchkey_protocol::header::{self, HOST_AUTHORIZATION, HOST_CLAIMS, HOST_DATE};
 use latchkey_protocol::signature::Signable;
@@ -18,8 +18,7 @@ use latchkey_protocol::{Claims, Elevation, Endpoint, Framing, Reason, RequestHea
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::HostClock;
-use crate::upload::{Upload, UploadError};
-use crate::upstream::{ResponseBody, UpstreamError, Upstreams};
+use crate::upstream::{ResponseBody, UploadError, UpstreamError, Upstreams};
 
 /// The value that deployed agents put into their responses.
 const FORWARDED_MARK: HeaderValue = HeaderValue::from_static("value");
@@ -45,12 +44,7 @@ impl ForwardError {
         match self {
             Self::Client(ReadError::Refused(reason)) => Some(*reason),
             Self::Client(ReadError::Io(_)) => None,
-            Self::Host(UpstreamError::Connect { .. }) => Some(Reason::UpstreamUnreachable),
-            Self::Host(UpstreamError::Busy { .. }) => Some(Reason::Overloaded),
-            Self::Host(UpstreamError::Timeout { .. }) => Some(Reason::UpstreamTimeout),
-            Self::Host(UpstreamError::Invalid { .. } | UpstreamError::NoResponse { .. }) => {
-                Some(Reason::UpstreamInvalid)
-            }
+            Self::Host(error) => Some(error.reason()),
             Self::Bug(_) => Some(Reason::InternalError),
         }
     }
@@ -58,8 +52,19 @@ impl ForwardError {
     /// Returns whether the host may have received the request.
     #[must_use]
     pub const fn has_travelled(&self) -> bool {
-        matches!(self, Self::Host(error)
-            if !matches!(error, UpstreamError::Connect { .. } | UpstreamError::Busy { .. }))
+        match self {
+            Self::Host(error) => error.has_travelled(),
+            Self::Client(_) | Self::Bug(_) => false,
+        }
+    }
+}
+
+impl From<UploadError> for ForwardError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Client(error) => error.into(),
+            UploadError::Server(error) => error.into(),
+        }
     }
 }
 
@@ -190,31 +195,11 @@ impl Forwarder {
             let request = build(head, Full::default())?;
             return Ok(self.upstreams.send(route.destination, request).await?);
         }
-        let (mut upload, body) = Upload::open();
-        let request = build(head, body)?;
-        let patience = self.upstreams.patience().response;
-        let answer = self.upstreams.send_streamed(route.destination, request);
-        let mut answer = std::pin::pin!(answer);
-        tokio::select! {
-            biased;
-            response = &mut answer => Ok(response?.map(|body| body.holding(upload))),
-            pumped = upload.pump(connection, patience) => {
-                pumped.map_err(|error| broken(error, route.destination))?;
-                let response = self.upstreams.in_time(route.destination, answer).await?;
-                Ok(response.map(|body| body.holding(upload)))
-            }
-        }
-    }
-}
-
-fn broken(error: UploadError, destination: SocketAddr) -> ForwardError {
-    match error {
-        UploadError::Client(error) => error.into(),
-        UploadError::Stuck(patience) => UpstreamError::Timeout {
-            destination,
-            patience,
-        }
-        .into(),
+        let request = build(head, ())?;
+        let answer = self
+            .upstreams
+            .stream(route.destination, request, connection);
+        Ok(answer.await?)
     }
 }
 
@@ -234,20 +219,11 @@ fn clean(head: &mut RequestHead, route: Route<'_>) -> Result<(), ForwardError> {
 }
 
 fn build<B>(head: RequestHead, body: B) -> Result<Request<B>, ForwardError> {
-    let target = head
-        .target
-        .parse::<Uri>()
-        .map_err(|_uri| ForwardError::Bug("given its target"))?;
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method;
-    *request.uri_mut() = target;
-    *request.headers_mut() = head.headers;
-    Ok(request)
+    client::request(head, body).map_err(|_uri| ForwardError::Bug("given its target"))
 }
 
 /// Cleans the host's response for the client.
 fn returned(mut response: Response<ResponseBody>, endpoint: &Endpoint) -> Response<ResponseBody> {
-    strip_nominated(response.headers_mut());
     header::strip_hop_by_hop(response.headers_mut());
     if endpoint.msp {
         response
@@ -255,16 +231,4 @@ fn returned(mut response: Response<ResponseBody>, endpoint: &Endpoint) -> Respon
             .insert(HOST_AUTHORIZATION, FORWARDED_MARK);
     }
     response
-}
-
-/// Drops what the host names in `Connection`: it is meant for the agent alone (RFC 9110 section 7.6.1).
-fn strip_nominated(headers: &mut HeaderMap) {
-    let options = headers.get_all(CONNECTION).iter();
-    let options = options.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let named: Vec<_> = options
-        .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
 }

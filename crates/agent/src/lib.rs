@@ -27,5 +27,4 @@ pub mod proxy;
 pub mod redirect;
 pub mod rules;
 pub mod status;
-pub mod upload;
 pub mod upstream;

@@ -144,16 +144,18 @@ const fn is_plain(byte: &u8) -> bool {
 
 /// SECURITY: `Connection: Metadata` asks the next hop to drop a header that matters.
 fn refuse_nominated_headers(headers: &HeaderMap) -> Result<(), Reason> {
-    let options = headers.get_all(CONNECTION).iter();
-    for option in options.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
-        let Ok(name) = HeaderName::from_bytes(option.trim_ascii()) else {
-            continue;
-        };
-        if headers.contains_key(&name) && !is_hop_by_hop(&name) {
-            return Err(Reason::ConnectionNamesHeader);
-        }
+    let is_refused = |name: HeaderName| headers.contains_key(&name) && !is_hop_by_hop(&name);
+    if nominated(headers).any(is_refused) {
+        return Err(Reason::ConnectionNamesHeader);
     }
     Ok(())
+}
+
+/// Returns the headers that `Connection` names.
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let options = headers.get_all(CONNECTION).iter();
+    let options = options.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
 }
 
 /// Drops what may not travel on in a request: reserved and hop-by-hop headers.
@@ -168,9 +170,10 @@ pub fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Drops what is meant for the next hop alone.
+/// Drops what is meant for the next hop alone, what `Connection` names included (RFC 9110 section 7.6.1).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    for name in &HOP_BY_HOP {
+    let named: Vec<_> = nominated(headers).collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
 }

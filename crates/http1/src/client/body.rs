@@ -1,4 +1,4 @@
-//! The host's response as it arrives; refuses to wait for ever, and gives its connection back at the end.
+//! The server's response as it arrives; refuses to wait for ever, and gives its connection back at the end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,31 +6,42 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
+use latchkey_protocol::Reason;
 use tokio::time::{Sleep, sleep};
 
-use super::Lease;
-use crate::upload::Upload;
+use super::upload::Upload;
+use super::{Lease, Place};
 
-/// The host's response body; gives the connection back when it was read to its end.
+/// The server's response body; gives the connection back when it was read to its end.
 #[derive(Debug)]
 pub struct ResponseBody {
     incoming: Incoming,
     lease: Option<Lease>,
     deadline: Option<Pin<Box<Sleep>>>,
     upload: Option<Upload>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 /// Why a response body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseBodyError {
-    /// The host broke off.
-    #[error("the host broke off its response")]
+    /// The server broke off.
+    #[error("the server broke off its response")]
     Invalid(#[from] hyper::Error),
-    /// The host sent nothing for too long.
-    #[error("the host stopped in the middle of its response")]
+    /// The server sent nothing for too long.
+    #[error("the server stopped in the middle of its response")]
     Timeout,
+}
+
+impl ResponseBodyError {
+    /// Returns the reason to record: the client has got the head of a response already.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Invalid(_) => Reason::UpstreamInvalid,
+            Self::Timeout => Reason::UpstreamTimeout,
+        }
+    }
 }
 
 impl ResponseBody {
@@ -47,13 +58,13 @@ impl ResponseBody {
     }
 
     /// Keeps an upload open that was answered before its end: ended here, it would look whole.
-    pub(crate) fn holding(mut self, upload: Upload) -> Self {
+    pub(super) fn holding(mut self, upload: Upload) -> Self {
         self.upload = Some(upload);
         self
     }
 
     /// Keeps a place among the requests under way until the response is at its end.
-    pub(super) fn occupying(mut self, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn occupying(mut self, place: Place) -> Self {
         self.place = self.lease.is_some().then_some(place);
         self
     }
