@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use latchkey_http1::client::ConnectionTally;
 use serde::Serialize;
 
 /// One number that only grows.
@@ -26,6 +27,14 @@ pub(crate) struct Counters {
     pub(crate) requests: Counter,
     pub(crate) requests_refused: Counter,
     pub(crate) audit_findings: Counter,
+    pub(crate) upstream_connections: Counter,
+    pub(crate) upstream_failures: Counter,
+}
+
+impl ConnectionTally for Counters {
+    fn opened(&self) {
+        self.upstream_connections.increment();
+    }
 }
 
 /// The gateway's counters at one moment; each counts since the process started.
@@ -42,6 +51,10 @@ pub struct CounterValues {
     pub requests_refused: u64,
     /// Requests that were answered in Audit and that Enforce would have refused.
     pub audit_findings: u64,
+    /// Connections opened to metadata services.
+    pub upstream_connections: u64,
+    /// Requests that passed and got no answer, or not the whole of one, from a metadata service.
+    pub upstream_failures: u64,
     /// Observations that found the queue full.
     pub observations_lost: u64,
 }
@@ -54,6 +67,8 @@ impl Counters {
             requests: self.requests.value(),
             requests_refused: self.requests_refused.value(),
             audit_findings: self.audit_findings.value(),
+            upstream_connections: self.upstream_connections.value(),
+            upstream_failures: self.upstream_failures.value(),
             observations_lost,
         }
     }

@@ -1,14 +1,15 @@
 //! The host's side of the Metadata Security Protocol: which machine asks, is it signed, the answer.
 //!
 //! Holds the key latch ([`latch`], [`key_service`]), the signature check ([`verify`]), the
-//! way of a request ([`service`]), the listeners ([`server`]) and emulators of the
-//! metadata services ([`emulator`]). Knows no storage engine and no control plane:
+//! way of a request ([`service`]), the listeners ([`server`]), emulators of the metadata
+//! services ([`emulator`]) and the way to real ones ([`upstream`]). Knows no storage engine and no control plane:
 //! [`key_store::KeyStore`] and [`observe::ObservationSink`] are what it needs of them.
 
 #![forbid(unsafe_code)]
 
 mod admission;
 mod answer;
+mod backend;
 pub mod certificate;
 mod channel;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod redacted;
 pub mod server;
 pub mod service;
 mod signed_message;
+pub mod upstream;
 pub mod verify;
 
 pub use admission::ConnectionLimits;

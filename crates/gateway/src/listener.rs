@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::admission::{Admission, Gate, Source};
-use crate::service::{Gateway, Ingress};
+use crate::service::{Ending, Gateway, Ingress};
 
 /// How long to wait after a failed accept: the usual cause is too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -75,7 +75,10 @@ impl Listener {
         match self.gate.admit(source) {
             Admission::Served(place) => {
                 connections.spawn(async move {
-                    gateway.serve(stream, &ingress, drain).await;
+                    if let Ending::BrokenOff(stream) = gateway.serve(stream, &ingress, drain).await
+                    {
+                        reset(&stream);
+                    }
                     drop(place);
                 });
             }
@@ -87,5 +90,13 @@ impl Listener {
             }
             Admission::Closed => gateway.close_unserved(),
         }
+    }
+}
+
+/// Makes the close a reset: after an orderly one, a client of HTTP/1.0 takes what it has for the
+/// whole answer.
+fn reset(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        debug!(%error, "connection could not be reset");
     }
 }

@@ -4,22 +4,26 @@
 //! request without a valid signature is refused with a code and nothing more; a request
 //! that two parsers could read differently is refused too.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_protocol::header::HOST_DATE;
 use latchkey_protocol::request::Meaning;
 use latchkey_protocol::signature::Signable;
-use latchkey_protocol::{Claims, Elevation, Endpoint, Mode, Reason, Request, RequestHead};
+use latchkey_protocol::{
+    Claims, Elevation, Endpoint, EndpointKind, Mode, Reason, Request, RequestHead,
+};
 use latchkey_record::observation::SignatureFinding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use crate::answer::Answer;
+use crate::backend::{Asker, Backend, Reply};
 use crate::certificate::CertificateError;
 use crate::channel::ChannelCall;
 use crate::clock::{Clock, http_date};
@@ -28,6 +32,7 @@ use crate::emulator::Emulator;
 use crate::key_service::{KeyKnown, KeyService, KeyServiceError};
 use crate::machine::{Machine, MachineTable};
 use crate::observe::{ObservationSink, Witness};
+use crate::upstream::{ForwardError, Upstream, UpstreamSettings};
 use crate::verify::{Signature, require_covered};
 
 /// Where a connection came in: facts of the kernel.
@@ -46,11 +51,12 @@ pub struct Gateway {
     machines: ArcSwap<MachineTable>,
     keys: KeyService,
     emulator: Emulator,
+    upstreams: HashMap<EndpointKind, Upstream>,
     observations: ObservationSink,
     clock: Arc<dyn Clock>,
     limits: Limits,
     changes: watch::Sender<()>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -61,10 +67,22 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
+/// What became of a connection.
+#[derive(Debug)]
+pub enum Ending<S> {
+    /// It ended in order, or the client ended it.
+    Ended,
+    /// An answer broke off: it must be reset, so that the client does not take what it has for the
+    /// whole.
+    BrokenOff(S),
+}
+
 /// Why a request gets no answer of a service.
 enum Failure {
     /// It is refused.
     Refused(Reason),
+    /// It passed, and the metadata service did not answer well.
+    Unanswered(Reason),
     /// The client is gone.
     Gone,
 }
@@ -97,11 +115,28 @@ impl Gateway {
             machines: ArcSwap::default(),
             keys,
             emulator,
+            upstreams: HashMap::new(),
             observations,
             clock,
             limits,
             changes: watch::Sender::new(()),
-            counters: Counters::default(),
+            counters: Arc::default(),
+        }
+    }
+
+    /// Puts a metadata service behind the endpoints of a kind, in place of the emulator.
+    #[must_use]
+    pub fn with_upstream(mut self, kind: EndpointKind, settings: UpstreamSettings) -> Self {
+        let upstream = Upstream::new(settings, Arc::clone(&self.counters));
+        self.upstreams.insert(kind, upstream);
+        self
+    }
+
+    /// Returns what answers at the endpoints of a kind.
+    fn backend(&self, kind: EndpointKind) -> Backend<'_> {
+        match self.upstreams.get(&kind) {
+            Some(upstream) => Backend::Upstream(upstream),
+            None => Backend::Emulator(&self.emulator),
         }
     }
 
@@ -136,7 +171,7 @@ impl Gateway {
         &self.keys
     }
 
-    /// Returns the services behind the gateway.
+    /// Returns the emulated services.
     #[must_use]
     pub const fn emulator(&self) -> &Emulator {
         &self.emulator
@@ -149,7 +184,12 @@ impl Gateway {
     }
 
     /// Serves one connection until it ends, or until `drain` turns true between two requests.
-    pub async fn serve<S>(&self, stream: S, ingress: &Ingress, mut drain: watch::Receiver<bool>)
+    pub async fn serve<S>(
+        &self,
+        stream: S,
+        ingress: &Ingress,
+        mut drain: watch::Receiver<bool>,
+    ) -> Ending<S>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -158,23 +198,32 @@ impl Gateway {
         loop {
             let next = tokio::select! {
                 biased;
-                _ = drain.wait_for(|draining| *draining) => return,
+                _ = drain.wait_for(|draining| *draining) => return Ending::Ended,
                 next = connection.next() => next,
             };
             let written = match next {
                 Ok(Some(head)) => self.exchange(&mut connection, ingress, head).await,
-                Ok(None) | Err(ReadError::Io(_)) => return,
+                Ok(None) | Err(ReadError::Io(_)) => return Ending::Ended,
                 Err(ReadError::Refused(reason)) => {
                     self.refuse_unread(&mut connection, ingress, reason).await
                 }
             };
             match written {
                 Ok(Some(KeepAlive::Open)) => {}
-                Ok(Some(KeepAlive::Close)) => return connection.close().await,
-                Ok(None) => return,
-                Err(error) => {
+                Ok(Some(KeepAlive::Close)) => {
+                    connection.close().await;
+                    return Ending::Ended;
+                }
+                Ok(None) => return Ending::Ended,
+                Err(WriteError::Client(error)) => {
                     debug!(source = %ingress.source, %error, "client took no answer");
-                    return;
+                    return Ending::Ended;
+                }
+                Err(WriteError::Body(error)) => {
+                    self.counters.upstream_failures.increment();
+                    let error: &dyn std::error::Error = &*error;
+                    warn!(source = %ingress.source, error, "answer broke off");
+                    return Ending::BrokenOff(connection.into_stream());
                 }
             }
         }
@@ -234,14 +283,21 @@ impl Gateway {
         self.counters.requests.increment();
         let mut witness = Witness::new(&self.observations, ingress, self.clock.now());
         witness.saw_head(&head);
-        let (answer, is_accepted) = match self.answer(connection, ingress, head, &mut witness).await
+        let (reply, is_accepted) = match self.answer(connection, ingress, head, &mut witness).await
         {
-            Ok(answer) => (self.dated(answer), true),
-            Err(Failure::Refused(reason)) => (self.refusal(reason, &mut witness), false),
+            Ok(mut reply) => {
+                self.date(reply.response.headers_mut());
+                (reply, true)
+            }
+            Err(Failure::Refused(reason)) => (self.refusal(reason, &mut witness).into(), false),
+            Err(Failure::Unanswered(reason)) => (self.failure(reason, &mut witness).into(), false),
             Err(Failure::Gone) => return Ok(None),
         };
-        witness.answered(is_accepted, answer.status());
-        connection.respond(answer).await.map(Some)
+        let Reply { response, place } = reply;
+        witness.answered(is_accepted, response.status());
+        let written = connection.respond(response).await;
+        drop(place);
+        written.map(Some)
     }
 
     async fn answer<S>(
@@ -250,7 +306,7 @@ impl Gateway {
         ingress: &Ingress,
         head: RequestHead,
         witness: &mut Witness<'_>,
-    ) -> Result<Answer, Failure>
+    ) -> Result<Reply, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -265,24 +321,30 @@ impl Gateway {
             let answer = call
                 .answer(&self.keys, &machine, &request, &body, self.clock.now())
                 .await;
-            return answer.map_err(|error| blame(&machine, error).into());
+            return match answer {
+                Ok(answer) => Ok(answer.into()),
+                Err(error) => Err(blame(&machine, error).into()),
+            };
         }
+        let backend = self.backend(kind);
+        let asker = Asker {
+            machine: &machine,
+            source: ingress.source.ip(),
+            now: self.clock.now(),
+        };
         if request.upload().is_some() {
             witness.found(SignatureFinding::Exempt, None);
             self.weigh(mode, ambiguity(&request), witness)?;
-            let upload = self
-                .emulator
-                .upload(&machine, kind, &request, self.clock.now());
-            return Ok(upload.receive(connection).await?);
+            let reply = backend.upload(&asker, request, connection).await;
+            return reply.map_err(|error| unanswered(&machine, kind, error));
         }
         let body = connection.read_body(request.max_body_bytes()).await?;
         let objection = self
             .judge(&machine, &ingress.endpoint, &request, &body, witness)
             .await;
         self.weigh(mode, objection, witness)?;
-        Ok(self
-            .emulator
-            .answer(&machine, kind, request.head(), &body, self.clock.now()))
+        let reply = backend.answer(&asker, request, body).await;
+        reply.map_err(|error| unanswered(&machine, kind, error))
     }
 
     /// Returns the machine that a connection comes from.
@@ -368,19 +430,28 @@ impl Gateway {
     fn refusal(&self, reason: Reason, witness: &mut Witness<'_>) -> Answer {
         self.counters.requests_refused.increment();
         witness.blamed(reason);
-        match reason {
-            // A stranger has nothing to sign, so it needs no time to sign by.
-            Reason::UnknownMachine => problem(reason),
-            _ => self.dated(problem(reason)),
+        let mut answer = problem(reason);
+        // A stranger has nothing to sign, so it needs no time to sign by.
+        if reason != Reason::UnknownMachine {
+            self.date(answer.headers_mut());
         }
+        answer
+    }
+
+    /// Answers for a metadata service that gave no usable answer.
+    fn failure(&self, reason: Reason, witness: &mut Witness<'_>) -> Answer {
+        self.counters.upstream_failures.increment();
+        witness.blamed(reason);
+        let mut answer = problem(reason);
+        self.date(answer.headers_mut());
+        answer
     }
 
     /// Adds the gateway's time, by which guests date their signatures.
-    fn dated(&self, mut answer: Answer) -> Answer {
+    fn date(&self, headers: &mut HeaderMap) {
         if let Ok(date) = HeaderValue::try_from(http_date(self.clock.now())) {
-            answer.headers_mut().insert(HOST_DATE, date);
+            headers.insert(HOST_DATE, date);
         }
-        answer
     }
 }
 
@@ -389,6 +460,18 @@ fn ambiguity(request: &Request) -> Result<(), Reason> {
         Meaning::Canonical(_) => Ok(()),
         Meaning::Ambiguous(reason) => Err(*reason),
     }
+}
+
+/// Returns what a client is told; why it gets no answer goes to the log.
+fn unanswered(machine: &Machine, endpoint: EndpointKind, error: ForwardError) -> Failure {
+    let reason = match error {
+        ForwardError::Client(error) => return error.into(),
+        ForwardError::Service(ref error) => error.reason(),
+        ForwardError::Description(_) | ForwardError::Bug(_) => Reason::InternalError,
+    };
+    let error: &dyn std::error::Error = &error;
+    warn!(machine = %machine.id, %endpoint, error, "request could not be forwarded");
+    Failure::Unanswered(reason)
 }
 
 /// Returns the reason that a client is told; what went wrong inside goes to the log.

@@ -75,6 +75,14 @@ fn is_forwarding(name: &HeaderName) -> bool {
     name == FORWARDED || name == VIA || fold_underscores(name).starts_with(b"x-forwarded-")
 }
 
+/// Headers by which some servers take a request for another client's; forwarding headers besides.
+const CLIENT_ADDRESSES: [&[u8]; 4] = [
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"true-client-ip",
+];
+
 /// SECURITY: some servers take `x_ms_azure_host_claims` for `x-ms-azure-host-claims`.
 fn fold_underscores(name: &HeaderName) -> Cow<'_, [u8]> {
     let name = name.as_str().as_bytes();
@@ -87,7 +95,9 @@ fn fold_underscores(name: &HeaderName) -> Cow<'_, [u8]> {
     Cow::Owned(hyphenated.collect())
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+/// Returns whether this header is meant for the next hop alone, also when spelled with underscores.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     let folded = fold_underscores(name);
     HOP_BY_HOP
         .iter()
@@ -160,14 +170,35 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
 
 /// Drops what may not travel on in a request: reserved and hop-by-hop headers.
 pub fn strip(headers: &mut HeaderMap) {
+    strip_if(headers, |name| is_reserved(name) || is_hop_by_hop(name));
+}
+
+fn strip_if(headers: &mut HeaderMap, is_dropped: impl Fn(&HeaderName) -> bool) {
     let dropped: Vec<_> = headers
         .keys()
-        .filter(|name| is_reserved(name) || is_hop_by_hop(name))
+        .filter(|name| is_dropped(name))
         .cloned()
         .collect();
     for name in dropped {
         headers.remove(name);
     }
+}
+
+/// Drops what says where a request came from before: forwarding headers, and what else servers take
+/// for the address of a client.
+///
+/// SECURITY: a metadata service that tells machines apart by `X-Forwarded-For` gave one machine the
+/// data of another (OSSN-0074).
+pub fn strip_origin(headers: &mut HeaderMap) {
+    strip_if(headers, |name| {
+        is_forwarding(name) || CLIENT_ADDRESSES.contains(&&*fold_underscores(name))
+    });
+}
+
+/// Drops a header in all its spellings.
+pub fn strip_name(headers: &mut HeaderMap, dropped: &HeaderName) {
+    let dropped = fold_underscores(dropped);
+    strip_if(headers, |name| fold_underscores(name) == dropped);
 }
 
 /// Drops what is meant for the next hop alone, what `Connection` names included (RFC 9110 section 7.6.1).
@@ -300,6 +331,44 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_is_left_that_tells_where_a_request_came_from() {
+        let mut map = headers(&[
+            ("X-Forwarded-For", "10.0.0.9"),
+            ("x_forwarded_host", "a"),
+            ("Forwarded", "for=10.0.0.9"),
+            ("Via", "1.1 a"),
+            ("X-Real-IP", "10.0.0.9"),
+            ("true_client_ip", "10.0.0.9"),
+            ("Metadata", "true"),
+        ]);
+        strip_origin(&mut map);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["metadata"]);
+    }
+
+    #[test]
+    fn named_header_is_dropped_in_all_its_spellings_and_no_other_one() {
+        let mut map = headers(&[
+            ("X-Instance-ID", "a"),
+            ("x_instance-id", "a"),
+            ("X-Instance-ID-Signature", "a"),
+        ]);
+        strip_name(&mut map, &HeaderName::from_static("x-instance-id"));
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["x-instance-id-signature"]);
+    }
+
+    #[test]
+    fn what_connection_names_ends_here_too() {
+        let mut map = headers(&[
+            ("Connection", "close, X-Hop"),
+            ("X-Hop", "a"),
+            ("Keep-Alive", "5"),
+            ("Server", "a"),
+        ]);
+        strip_hop_by_hop(&mut map);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["server"]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use latchkey_gateway::facts::{
 };
 use latchkey_gateway::machine::{Channel, ChannelState, Protection};
 use latchkey_gateway::observe::observation_queue;
+use latchkey_gateway::service::Ending;
+use latchkey_gateway::upstream::UpstreamSettings;
 use latchkey_gateway::{
     Gateway, Ingress, KeyService, KeyStore, KeyStoreError, Machine, MachineId, MachineKey,
     MachineTable,
@@ -28,9 +30,13 @@ use latchkey_protocol::signature::Signable;
 use latchkey_protocol::{Claims, Elevation, EndpointKind, EndpointTable, Mode, SigningKey};
 use latchkey_record::Observation;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+/// A connection that is served.
+pub(crate) type Serving = JoinHandle<Ending<DuplexStream>>;
 
 pub(crate) const ADDRESS: &str = "10.0.0.4";
 
@@ -229,6 +235,13 @@ impl Host {
         }
     }
 
+    /// Puts a metadata service behind the endpoints of a kind.
+    pub(crate) fn before(mut self, kind: EndpointKind, upstream: UpstreamSettings) -> Self {
+        let gateway = Arc::into_inner(self.gateway).unwrap();
+        self.gateway = Arc::new(gateway.with_upstream(kind, upstream));
+        self
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -259,7 +272,23 @@ impl Host {
 
     /// Sends bytes and returns all that comes back.
     pub(crate) async fn converse(&self, from: &str, kind: EndpointKind, bytes: &[u8]) -> String {
-        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let (client, serving) = self.connect_from(from, kind);
+        finish(client, serving, bytes).await.0
+    }
+
+    /// As [`Host::converse`], from the machine; also tells how the connection ended.
+    pub(crate) async fn overhear(&self, kind: EndpointKind, bytes: &[u8]) -> (String, Ending<()>) {
+        let (client, serving) = self.connect(kind);
+        finish(client, serving, bytes).await
+    }
+
+    /// Opens a connection from the machine.
+    pub(crate) fn connect(&self, kind: EndpointKind) -> (DuplexStream, Serving) {
+        self.connect_from(ADDRESS, kind)
+    }
+
+    fn connect_from(&self, from: &str, kind: EndpointKind) -> (DuplexStream, Serving) {
+        let (client, server) = tokio::io::duplex(64 * 1024);
         let table = EndpointTable::azure(Mode::Enforce);
         let endpoint = table
             .as_slice()
@@ -273,12 +302,7 @@ impl Host {
         };
         let (gateway, drain) = (Arc::clone(&self.gateway), self.drain.subscribe());
         let serving = tokio::spawn(async move { gateway.serve(server, &ingress, drain).await });
-        client.write_all(bytes).await.unwrap();
-        client.shutdown().await.unwrap();
-        let mut received = String::new();
-        client.read_to_string(&mut received).await.unwrap();
-        serving.await.unwrap();
-        received
+        (client, serving)
     }
 
     /// Returns the only observation since the last look.
@@ -322,6 +346,22 @@ impl Host {
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
+}
+
+/// Sends bytes and returns all that comes back, and how the connection ended.
+async fn finish(mut client: DuplexStream, serving: Serving, bytes: &[u8]) -> (String, Ending<()>) {
+    client.write_all(bytes).await.unwrap();
+    client.shutdown().await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        received
+    });
+    let ending = match serving.await.unwrap() {
+        Ending::Ended => Ending::Ended,
+        Ending::BrokenOff(_) => Ending::BrokenOff(()),
+    };
+    (reading.await.unwrap(), ending)
 }
 
 /// Version 2.0 with both endpoints in this mode.

@@ -17,5 +17,8 @@ mod identity;
 mod imds;
 mod openssl;
 mod scheduled_events;
+mod server;
 mod throttle;
+mod upstream;
+mod upstream_failure;
 mod wireserver;
