@@ -34,6 +34,7 @@ use crate::machines::reload::MachineFollower;
 use crate::observations::ObservationWriter;
 use crate::signals::Signals;
 use crate::token_key::{self, TokenKeyError};
+use crate::upstream::{self, UpstreamSetupError};
 
 /// How long the parts may take to end: longer than the listeners' drain. A client of the admin
 /// interface that never finishes its request must not hold the program.
@@ -78,6 +79,9 @@ pub enum AppError {
     /// The limit of open files cannot be raised.
     #[error("cannot raise the limit of open files")]
     Descriptors(#[source] Errno),
+    /// A metadata service behind the gateway cannot be asked.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamSetupError),
     /// The listeners cannot be had.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -123,13 +127,19 @@ async fn start(
                 source,
             }
         })?;
-    let gateway = Arc::new(Gateway::new(
+    let mut gateway = Gateway::new(
         KeyService::new(Arc::new(store))?,
         Emulator::new(issuer, wire_server).attesting(attestor),
         sink,
         Arc::new(SystemClock),
         config.waits,
-    ));
+    );
+    for (kind, upstream) in config.upstreams {
+        let settings = upstream::find(upstream, config.upstream_limits, &config.endpoints).await?;
+        info!(endpoint = %kind, upstream = %settings.address, "requests are forwarded");
+        gateway = gateway.with_upstream(kind, settings);
+    }
+    let gateway = Arc::new(gateway);
     let follower = MachineFollower::start(config.machines_dir, Arc::clone(&gateway)).await?;
     let reload = follower.requests();
     let address = config.admin_listen;

@@ -3,20 +3,23 @@
 //! A file with any problem configures nothing.
 
 pub mod file;
+mod limits;
 mod place;
+mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fmt, io};
 
 use latchkey_gateway::ConnectionLimits;
+use latchkey_gateway::upstream::UpstreamLimits;
 use latchkey_http1::Limits;
 use latchkey_protocol::{Endpoint, EndpointKind, EndpointTable, Mode};
-use toml::Spanned;
 
-use file::{ConfigFile, EndpointSection, LimitsSection};
+use file::{ConfigFile, EndpointSection};
+use limits::CheckedLimits;
 pub use place::{ConfigProblem, Problems};
+pub use upstream::{Location, LocationError, UpstreamConfig};
 
 /// The checked configuration.
 #[derive(Clone, Debug)]
@@ -39,6 +42,10 @@ pub struct Config {
     pub connections: ConnectionLimits,
     /// How many observations may wait for the writer.
     pub observation_queue: usize,
+    /// The metadata services that answer in place of the emulators.
+    pub upstreams: Vec<(EndpointKind, UpstreamConfig)>,
+    /// How much is asked of them at once, and how long they may take.
+    pub upstream_limits: UpstreamLimits,
 }
 
 /// Why there is no configuration.
@@ -124,7 +131,11 @@ impl Config {
             None => admin_listen.map(|address| format!("http://{address}")),
         };
         let endpoints = endpoints(file, problems);
-        let (waits, connections, observation_queue) = limits(&file.limits, problems);
+        let upstreams = file.endpoints.by_kind().into_iter();
+        let upstreams = upstreams
+            .filter_map(|(kind, section)| Some((kind, UpstreamConfig::check(section, problems)?)))
+            .collect();
+        let limits = CheckedLimits::check(&file.limits, problems);
         Some(Self {
             observations_file: file
                 .observations_file
@@ -135,10 +146,21 @@ impl Config {
             admin_listen: admin_listen?,
             issuer: issuer?,
             endpoints: endpoints?,
-            waits,
-            connections,
-            observation_queue,
+            waits: limits.waits,
+            connections: limits.connections,
+            observation_queue: limits.observation_queue,
+            upstreams,
+            upstream_limits: limits.upstream,
         })
+    }
+
+    /// Returns the metadata service behind the endpoints of this kind.
+    #[must_use]
+    pub fn upstream(&self, kind: EndpointKind) -> Option<&UpstreamConfig> {
+        let mut upstreams = self.upstreams.iter();
+        upstreams
+            .find(|(own, _)| *own == kind)
+            .map(|(_, upstream)| upstream)
     }
 
     /// Returns the endpoint of this kind.
@@ -152,11 +174,7 @@ impl Config {
 }
 
 fn endpoints(file: &ConfigFile, problems: &mut Problems<'_>) -> Option<EndpointTable> {
-    let sections = [
-        (EndpointKind::Imds, &file.endpoints.imds),
-        (EndpointKind::WireServer, &file.endpoints.wireserver),
-        (EndpointKind::HostGa, &file.endpoints.hostga),
-    ];
+    let sections = file.endpoints.by_kind();
     let endpoints = sections.map(|(kind, section)| endpoint(kind, section, problems));
     match EndpointTable::new(endpoints.to_vec()) {
         Ok(table) => Some(table),
@@ -192,34 +210,6 @@ fn endpoint(
     }
 }
 
-fn limits(
-    section: &LimitsSection,
-    problems: &mut Problems<'_>,
-) -> (Limits, ConnectionLimits, usize) {
-    let mut positive = |value: &Spanned<u32>| {
-        if *value.as_ref() == 0 {
-            problems.at(value.span(), "the limit is 0: nothing would ever be served");
-        }
-        *value.as_ref()
-    };
-    let waits = Limits {
-        head_timeout: seconds(positive(&section.head_seconds)),
-        body_timeout: seconds(positive(&section.body_seconds)),
-        idle_timeout: seconds(positive(&section.idle_seconds)),
-        write_timeout: seconds(positive(&section.write_seconds)),
-    };
-    let mut count = |value| usize::try_from(positive(value)).unwrap_or(usize::MAX);
-    let connections = ConnectionLimits {
-        total: count(&section.connections),
-        per_source: count(&section.connections_per_source),
-    };
-    (waits, connections, count(&section.observation_queue))
-}
-
-const fn seconds(count: u32) -> Duration {
-    Duration::from_secs(count as u64)
-}
-
 impl fmt::Display for Config {
     /// Writes the values in force, as a file that would configure the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -253,6 +243,46 @@ mod tests {
         let config = Config::parse("state_dir = \"/tmp/x\"\n[limits]\nidle_seconds = 9\n").unwrap();
         let again = Config::parse(&config.to_string()).unwrap();
         assert_eq!(format!("{config:?}"), format!("{again:?}"));
+    }
+
+    #[test]
+    fn upstream_is_printed_as_it_is_configured() {
+        let text = "[endpoints.imds]\naddresses = [\"169.254.169.254\"]\n\
+                    upstream = \"http://10.0.0.5:8775\"\nupstream_secret_file = \"/etc/secret\"\n\
+                    upstream_headers = { X-Instance-ID = \"{vm_id}\", x-code = \"{hmac:vm_id}\" }\n";
+        let config = Config::parse(text).unwrap();
+        let upstream = config.upstream(EndpointKind::Imds).unwrap();
+        assert_eq!(upstream.location.authority(), "10.0.0.5:8775");
+        assert!(config.upstream(EndpointKind::WireServer).is_none());
+        let again = Config::parse(&config.to_string()).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{again:?}"));
+    }
+
+    #[test]
+    fn upstream_that_would_not_work_is_refused_with_its_place() {
+        let section = "[endpoints.imds]\naddresses = [\"169.254.169.254\"]\n";
+        for (line, complaint) in [
+            ("upstream = \"https://a\"", "TLS is not spoken"),
+            ("upstream_headers = { x = \"a\" }", "there is none"),
+            ("upstream_secret_file = \"/s\"", "there is none"),
+            (
+                "upstream = \"http://a\"\nupstream_headers = { Host = \"a\" }",
+                "itself",
+            ),
+            (
+                "upstream = \"http://a\"\nupstream_headers = { x = \"{uuid}\" }",
+                "is no field",
+            ),
+            (
+                "upstream = \"http://a\"\nupstream_headers = { x = \"{hmac:id}\" }",
+                "no upstream_secret_file",
+            ),
+        ] {
+            let problems = Config::parse(&format!("{section}{line}\n")).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].message.contains(complaint), "{problems:?}");
+            assert!(problems[0].line >= 3, "{problems:?}");
+        }
     }
 
     #[test]

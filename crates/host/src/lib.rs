@@ -17,3 +17,4 @@ pub mod observations;
 mod secret_file;
 pub mod signals;
 pub mod token_key;
+pub mod upstream;

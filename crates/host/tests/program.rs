@@ -27,6 +27,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+#[path = "program/upstream.rs"]
+mod upstream;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_latchkey-host");
 const PATIENCE: Duration = Duration::from_secs(20);
 

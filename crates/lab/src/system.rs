@@ -20,7 +20,7 @@ mod lines;
 mod plan;
 
 use agent::AgentSeat;
-use host::HostSeat;
+use host::{HostSeat, Upstream};
 
 pub use error::SystemError;
 pub use hosting::is_channel_call;
@@ -35,12 +35,19 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 #[must_use = "a builder does nothing until `start`"]
 pub struct SystemBuilder {
     plans: Vec<GuestPlan>,
+    imds_upstream: Option<Upstream>,
 }
 
 impl SystemBuilder {
     /// Adds a guest.
     pub fn guest(mut self, plan: GuestPlan) -> Self {
         self.plans.push(plan);
+        self
+    }
+
+    /// Puts a metadata service behind the host's IMDS endpoint, told who asks in these headers.
+    pub fn imds_upstream(mut self, url: &str, headers: &[(&str, &str)]) -> Self {
+        self.imds_upstream = Some(Upstream::new(url, headers));
         self
     }
 
@@ -81,7 +88,7 @@ impl SystemBuilder {
             }
             plans.insert(plan.name().to_owned(), plan);
         }
-        let host = HostSeat::furnish(&lab)?;
+        let host = HostSeat::furnish(&lab, self.imds_upstream.as_ref())?;
         let mut system = System {
             agents,
             host,

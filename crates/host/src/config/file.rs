@@ -1,12 +1,13 @@
 //! The form of the configuration file (TOML). An unknown field is an error; every field has a default.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use latchkey_protocol::{Endpoint, EndpointKind};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::Config;
+use super::{Config, UpstreamConfig};
 
 /// The whole file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +64,13 @@ pub struct EndpointSection {
     /// Host names, besides the addresses, that requests may carry.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The metadata service that answers here in place of the emulator: `http://HOST:PORT`.
+    pub upstream: Option<Spanned<String>>,
+    /// The file with the secret that is shared with it, for `hmac:` fields.
+    pub upstream_secret_file: Option<Spanned<PathBuf>>,
+    /// The headers that tell it who asks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub upstream_headers: BTreeMap<String, Spanned<String>>,
 }
 
 /// Limits.
@@ -83,6 +91,14 @@ pub struct LimitsSection {
     pub write_seconds: Spanned<u32>,
     /// Observations that may wait for the writer.
     pub observation_queue: Spanned<u32>,
+    /// Requests under way to one metadata service; the rest wait their turn.
+    pub upstream_requests: Spanned<u32>,
+    /// Requests under way of one machine to one metadata service.
+    pub upstream_requests_per_machine: Spanned<u32>,
+    /// Seconds until a metadata service accepts a connection.
+    pub upstream_connect_seconds: Spanned<u32>,
+    /// Seconds until a metadata service answers, and from one piece of its answer to the next.
+    pub upstream_response_seconds: Spanned<u32>,
 }
 
 /// A value that stands in no file.
@@ -99,6 +115,9 @@ fn section(address: &str, port: u16) -> EndpointSection {
         addresses: vec![unplaced(address.to_owned())],
         port: unplaced(port),
         hosts: vec![],
+        upstream: None,
+        upstream_secret_file: None,
+        upstream_headers: BTreeMap::new(),
     }
 }
 
@@ -156,6 +175,10 @@ impl Default for LimitsSection {
             idle_seconds: unplaced(75),
             write_seconds: unplaced(30),
             observation_queue: unplaced(8192),
+            upstream_requests: unplaced(512),
+            upstream_requests_per_machine: unplaced(32),
+            upstream_connect_seconds: unplaced(5),
+            upstream_response_seconds: unplaced(60),
         }
     }
 }
@@ -165,9 +188,9 @@ impl ConfigFile {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let endpoint = |kind, otherwise: fn() -> EndpointSection| {
-            config
-                .endpoint(kind)
-                .map_or_else(otherwise, EndpointSection::of)
+            config.endpoint(kind).map_or_else(otherwise, |endpoint| {
+                EndpointSection::of(endpoint, config.upstream(kind))
+            })
         };
         Self {
             state_dir: config.state_dir.clone(),
@@ -187,10 +210,31 @@ impl ConfigFile {
     }
 }
 
+impl EndpointsSection {
+    /// Returns every section with the kind of its endpoint.
+    #[must_use]
+    pub const fn by_kind(&self) -> [(EndpointKind, &EndpointSection); 3] {
+        [
+            (EndpointKind::Imds, &self.imds),
+            (EndpointKind::WireServer, &self.wireserver),
+            (EndpointKind::HostGa, &self.hostga),
+        ]
+    }
+}
+
 impl EndpointSection {
-    fn of(endpoint: &Endpoint) -> Self {
+    fn of(endpoint: &Endpoint, upstream: Option<&UpstreamConfig>) -> Self {
         let addresses = endpoint.addresses.iter();
+        let headers = upstream
+            .iter()
+            .flat_map(|upstream| upstream.description.headers());
+        let secret_file = upstream.and_then(|upstream| upstream.secret_file.clone());
         Self {
+            upstream: upstream.map(|upstream| unplaced(upstream.location.to_string())),
+            upstream_secret_file: secret_file.map(unplaced),
+            upstream_headers: headers
+                .map(|(name, value)| (name.to_owned(), unplaced(value.to_owned())))
+                .collect(),
             addresses: addresses
                 .map(|address| unplaced(address.to_string()))
                 .collect(),
@@ -214,6 +258,10 @@ impl LimitsSection {
             idle_seconds: seconds(config.waits.idle_timeout),
             write_seconds: seconds(config.waits.write_timeout),
             observation_queue: count(config.observation_queue),
+            upstream_requests: count(config.upstream_limits.requests),
+            upstream_requests_per_machine: count(config.upstream_limits.requests_per_machine),
+            upstream_connect_seconds: seconds(config.upstream_limits.patience.connect),
+            upstream_response_seconds: seconds(config.upstream_limits.patience.response),
         }
     }
 }

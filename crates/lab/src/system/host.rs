@@ -1,5 +1,6 @@
 //! The host program: its configuration, its machine files, its process, and what it tells.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -14,6 +15,7 @@ use crate::binaries::{self, Binary};
 use crate::command::Command;
 use crate::files::{self, Named as _};
 use crate::lab::Lab;
+use crate::network::METADATA_ADDRESS;
 use crate::process::Process;
 use crate::wait;
 
@@ -22,6 +24,33 @@ const ADMIN: &str = "127.0.0.1:9420";
 
 /// How many endpoints a guest has: IMDS, `WireServer`, `HostGAPlugin`.
 const ENDPOINTS: usize = 3;
+
+/// A metadata service behind the host's IMDS endpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Upstream {
+    url: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Upstream {
+    pub(super) fn new(url: &str, headers: &[(&str, &str)]) -> Self {
+        let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        Self {
+            url: url.to_owned(),
+            headers: headers.iter().map(own).collect(),
+        }
+    }
+
+    /// Returns the endpoint's section of the host's configuration.
+    fn section(&self) -> Value {
+        let headers: BTreeMap<_, _> = self.headers.iter().cloned().collect();
+        json!({
+            "addresses": [METADATA_ADDRESS],
+            "upstream": self.url,
+            "upstream_headers": headers,
+        })
+    }
+}
 
 /// Where the host program runs, and the program while it does.
 #[derive(Debug)]
@@ -33,13 +62,13 @@ pub(super) struct HostSeat {
 
 impl HostSeat {
     /// Makes the host's directory and configuration.
-    pub(super) fn furnish(lab: &Lab) -> Result<Self, SystemError> {
+    pub(super) fn furnish(lab: &Lab, imds: Option<&Upstream>) -> Result<Self, SystemError> {
         let directory = lab.host().dir().join("latchkey");
         for path in [&directory, &directory.join("machines")] {
             files::create_directory(path, 0o755, (0, 0))?;
         }
         let config = directory.join("host.toml");
-        files::write(&config, &configuration(&directory)?)?;
+        files::write(&config, &configuration(&directory, imds)?)?;
         let command = lab
             .host()
             .command("root", "prlimit")
@@ -157,12 +186,14 @@ fn listens_for_all(status: &Value, lab: &Lab) -> bool {
 }
 
 /// Returns the text of the host's configuration file.
-fn configuration(directory: &Path) -> Result<String, SystemError> {
+fn configuration(directory: &Path, imds: Option<&Upstream>) -> Result<String, SystemError> {
+    let endpoints = imds.map_or_else(|| json!({}), |imds| json!({ "imds": imds.section() }));
     let config = json!({
         "state_dir": directory.join("state"),
         "machines_dir": directory.join("machines"),
         "observations_file": directory.join("observations.jsonl"),
         "admin": { "listen": ADMIN },
+        "endpoints": endpoints,
     });
     toml::to_string(&config).map_err(|error| SystemError::Unwritable {
         path: directory.join("host.toml"),

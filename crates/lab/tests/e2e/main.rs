@@ -32,5 +32,6 @@ mod scripted_host;
 mod signals;
 mod signatures;
 mod stray;
+mod upstream;
 mod verdicts;
 mod world;

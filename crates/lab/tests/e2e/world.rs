@@ -1,7 +1,7 @@
 //! A system under test, and what holds for every one of them when its test ends.
 
 use latchkey_lab::curl::{Answer, Curl};
-use latchkey_lab::system::is_channel_call;
+use latchkey_lab::system::{SystemBuilder, is_channel_call};
 use latchkey_lab::{Guest, GuestPlan, System};
 use latchkey_protocol::{EndpointKind, Mode};
 use latchkey_record::observation::SignatureFinding;
@@ -28,11 +28,17 @@ pub(crate) struct World {
 impl World {
     /// Starts a system with these guests and waits until all agents serve.
     pub(crate) fn start(plans: impl IntoIterator<Item = GuestPlan>) -> Self {
-        let builder = plans.into_iter().fold(
-            System::builder(),
-            latchkey_lab::system::SystemBuilder::guest,
-        );
-        let system = builder.start().unwrap();
+        Self::start_with(plans, |builder| builder)
+    }
+
+    /// As [`World::start`], of a system that has something else in it too.
+    pub(crate) fn start_with(
+        plans: impl IntoIterator<Item = GuestPlan>,
+        add: impl FnOnce(SystemBuilder) -> SystemBuilder,
+    ) -> Self {
+        let guests = plans.into_iter();
+        let builder = guests.fold(System::builder(), SystemBuilder::guest);
+        let system = add(builder).start().unwrap();
         let traces = Traces::of(system.lab());
         Self { system, traces }
     }
