@@ -53,6 +53,14 @@ impl Clock for SetClock {
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<HashMap<MachineId, String>>);
 
+impl MemoryStore {
+    /// A store with one machine's key, as it was issued.
+    pub(crate) fn holding(machine: &str, document: &str) -> Self {
+        let id = MachineId::parse(machine).unwrap();
+        Self(Mutex::new(HashMap::from([(id, document.to_owned())])))
+    }
+}
+
 impl KeyStore for MemoryStore {
     fn load(&self, machine: &MachineId) -> Result<Option<MachineKey>, KeyStoreError> {
         let documents = self.0.lock().unwrap();
@@ -349,14 +357,18 @@ impl Host {
 }
 
 /// Sends bytes and returns all that comes back, and how the connection ended.
-async fn finish(mut client: DuplexStream, serving: Serving, bytes: &[u8]) -> (String, Ending<()>) {
-    client.write_all(bytes).await.unwrap();
-    client.shutdown().await.unwrap();
+async fn finish(client: DuplexStream, serving: Serving, bytes: &[u8]) -> (String, Ending<()>) {
+    let (mut reader, mut writer) = tokio::io::split(client);
     let reading = tokio::spawn(async move {
         let mut received = String::new();
-        client.read_to_string(&mut received).await.unwrap();
+        reader.read_to_string(&mut received).await.unwrap();
         received
     });
+    match writer.write_all(bytes).await {
+        Ok(()) => writer.shutdown().await.unwrap(),
+        // What is refused early is not taken to its end.
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe),
+    }
     let ending = match serving.await.unwrap() {
         Ending::Ended => Ending::Ended,
         Ending::BrokenOff(_) => Ending::BrokenOff(()),

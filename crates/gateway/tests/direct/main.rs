@@ -19,6 +19,7 @@ mod openssl;
 mod scheduled_events;
 mod server;
 mod throttle;
+mod traces;
 mod upstream;
 mod upstream_failure;
 mod wireserver;
