@@ -11,6 +11,7 @@ pub mod attestation;
 pub mod cli;
 pub mod config;
 pub mod descriptors;
+pub mod inbox;
 pub mod keystore;
 pub mod machines;
 pub mod observations;

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use latchkey_host::cli::Arguments;
-use latchkey_host::config::{Config, ConfigError};
-use latchkey_host::{app, machines};
+use latchkey_host::cli::{Arguments, Command, EmulatorCommand};
+use latchkey_host::config::{Config, ConfigError, Location};
+use latchkey_host::{app, inbox, machines};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
@@ -19,7 +19,7 @@ const INVALID: u8 = 3;
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { 0 };
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Some(command) = &arguments.command {
+        return ended(inspect(&arguments.config, command));
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -44,13 +47,43 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does what was asked for instead of running.
+fn inspect(config: &Path, command: &Command) -> Result<(), Failure> {
+    let Command::Emulator(EmulatorCommand::Inbox(inbox)) = command;
+    let admin = match &inbox.admin {
+        Some(admin) => admin.clone(),
+        None => Location::from(load(config)?.admin_listen),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failure)?;
+    let mut out = io::stdout().lock();
+    runtime
+        .block_on(inbox::show(admin, inbox, &mut out))
+        .map_err(failure)
+}
+
+/// Says to people why a command failed, each cause in turn.
+fn ended(outcome: Result<(), Failure>) -> ExitCode {
+    let Err((code, failure)) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let mut said = format!("latchkey-host: {failure}");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    // Whether or not somebody reads it, the exit code says the same.
+    drop(writeln!(io::stderr(), "{said}"));
+    ExitCode::from(code)
+}
+
 type Failure = (u8, Box<dyn Error + Send + Sync>);
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config).map_err(|error| match &error {
-        ConfigError::Read { .. } => (FAILURE, error.into()),
-        ConfigError::Invalid { .. } => (INVALID, error.into()),
-    })?;
+    let config = load(&arguments.config)?;
     if arguments.print_config {
         return write!(io::stdout(), "{config}").map_err(failure);
     }
@@ -63,6 +96,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(failure)?;
     runtime.block_on(app::run(config)).map_err(failure)
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match &error {
+        ConfigError::Read { .. } => (FAILURE, error.into()),
+        ConfigError::Invalid { .. } => (INVALID, error.into()),
+    })
 }
 
 fn failure(error: impl Error + Send + Sync + 'static) -> Failure {

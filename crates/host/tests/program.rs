@@ -27,6 +27,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+#[path = "program/inbox.rs"]
+mod inbox;
 #[path = "program/upstream.rs"]
 mod upstream;
 

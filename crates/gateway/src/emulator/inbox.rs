@@ -1,4 +1,4 @@
-//! What clients posted: the last hundred, and of each the first few kilobytes.
+//! What clients posted: the last hundred, numbered, and of each the first few kilobytes.
 //!
 //! For people who look at what their guests report. Bounded in number and size; lost at
 //! the end of the process.
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, RequestHead};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
@@ -20,9 +20,11 @@ pub const MAX_POSTS: usize = 100;
 pub const MAX_KEPT_BYTES: usize = 4096;
 
 /// One post of a guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Posted {
+    /// Its number, counted from 1 since the process started.
+    pub number: u64,
     /// When its head had arrived.
     pub time: Timestamp,
     /// The machine's id.
@@ -40,7 +42,7 @@ pub struct Posted {
 }
 
 /// The beginning of a body: as text where it is text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kept {
     /// UTF-8.
@@ -59,6 +61,8 @@ impl Posted {
         time: Timestamp,
     ) -> Self {
         Self {
+            // Given by the inbox.
+            number: 0,
             time,
             machine: machine.id.as_str().to_owned(),
             endpoint,
@@ -88,15 +92,23 @@ impl Kept {
 
 /// The last posts of all guests.
 #[derive(Debug, Default)]
-pub struct Inbox(Mutex<VecDeque<Posted>>);
+pub struct Inbox(Mutex<Posts>);
+
+#[derive(Debug, Default)]
+struct Posts {
+    kept: VecDeque<Posted>,
+    last_number: u64,
+}
 
 impl Inbox {
     pub(crate) fn put(&self, posted: Posted) {
         let mut posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if posts.len() >= MAX_POSTS {
-            posts.pop_front();
+        if posts.kept.len() >= MAX_POSTS {
+            posts.kept.pop_front();
         }
-        posts.push_back(posted);
+        posts.last_number += 1;
+        let number = posts.last_number;
+        posts.kept.push_back(Posted { number, ..posted });
     }
 
     /// Returns all posts, oldest first.
@@ -105,6 +117,7 @@ impl Inbox {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .kept
             .iter()
             .cloned()
             .collect()
@@ -137,6 +150,7 @@ mod tests {
         let inbox = Inbox::default();
         for length in 0..=MAX_POSTS as u64 {
             inbox.put(Posted {
+                number: 0,
                 time: Timestamp::UNIX_EPOCH,
                 machine: String::new(),
                 endpoint: EndpointKind::WireServer,
@@ -148,5 +162,7 @@ mod tests {
         }
         let posts = inbox.posts();
         assert_eq!((posts.len(), posts[0].length), (MAX_POSTS, 1));
+        let numbers: Vec<_> = posts.iter().map(|posted| posted.number).collect();
+        assert_eq!((numbers[0], numbers[99]), (2, 101));
     }
 }
