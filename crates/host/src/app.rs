@@ -134,6 +134,7 @@ async fn start(
         Arc::new(SystemClock),
         config.waits,
     );
+    let to_upstreams = config.upstreams.len() * config.upstream_limits.requests;
     for (kind, upstream) in config.upstreams {
         let settings = upstream::find(upstream, config.upstream_limits, &config.endpoints).await?;
         info!(endpoint = %kind, upstream = %settings.address, "requests are forwarded");
@@ -145,7 +146,8 @@ async fn start(
     let address = config.admin_listen;
     let admin_error = move |source| AppError::Admin { address, source };
     let admin_socket = TcpListener::bind(address).await.map_err(admin_error)?;
-    let connections = descriptors::make_room(config.connections).map_err(AppError::Descriptors)?;
+    let connections =
+        descriptors::make_room(config.connections, to_upstreams).map_err(AppError::Descriptors)?;
     let server = Server::bind(
         Arc::clone(&gateway),
         config.endpoints.as_slice(),
