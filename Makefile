@@ -5,12 +5,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 PYTHON := $(TARGET)/python
 NODE := $(TARGET)/node
+ROOTFS := $(TARGET)/rootfs
 
 export LATCHKEY_BIN_DIR := $(BIN)
 export LATCHKEY_PYTHON := $(PYTHON)/bin/python
 export LATCHKEY_NODE := $(NODE)/bin/node
+export LATCHKEY_ROOTFS := $(ROOTFS)
 
-.PHONY: help deps build demo test bench fmt lint clean-lab
+.PHONY: help deps build demo test test-slow bench fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -27,11 +29,20 @@ demo: build      ## Shows the main job in namespaces and stays up; DEMO=once run
 test: deps       ## Runs all gating checks
 	@scripts/python.sh $(PYTHON)
 	@scripts/node.sh $(NODE)
+	@scripts/rootfs.sh bookworm $(ROOTFS)/bookworm
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) build --workspace
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc
+
+test-slow: deps  ## Runs the tests that take minutes, whose names begin with slow_
+	@scripts/python.sh $(PYTHON)
+	@scripts/node.sh $(NODE)
+	@scripts/rootfs.sh bookworm $(ROOTFS)/bookworm
+	@scripts/rootfs.sh trixie $(ROOTFS)/trixie
+	$(CARGO) build --workspace
+	$(CARGO) nextest run --workspace --profile slow
 
 bench:           ## Measures direct, nginx and Latchkey in one run; writes target/bench/latest.json
 	@scripts/deps.sh bench
