@@ -55,6 +55,9 @@ enum Action {
     /// Holds the namespaces of one node until standard input ends
     #[command(hide = true)]
     Hold(HoldArguments),
+    /// Builds and holds a throw-away root, as process 1 of it
+    #[command(hide = true)]
+    HoldRoot(HoldRootArguments),
     /// Becomes a program inside a node
     #[command(hide = true)]
     Exec(ExecArguments),
@@ -100,6 +103,16 @@ struct HoldArguments {
 }
 
 #[derive(Debug, Args)]
+struct HoldRootArguments {
+    #[arg(long)]
+    tree: PathBuf,
+    #[arg(long)]
+    mount_point: PathBuf,
+    #[arg(long)]
+    hostname: String,
+}
+
+#[derive(Debug, Args)]
 struct ExecArguments {
     #[arg(long)]
     holder: u32,
@@ -138,6 +151,7 @@ pub(crate) fn main() -> ExitCode {
         Action::Bench(arguments) => benching::bench(&arguments),
         Action::Sweep => standing::sweep_all(),
         Action::Hold(arguments) => entering::hold(arguments),
+        Action::HoldRoot(arguments) => entering::hold_root(arguments),
         Action::Exec(arguments) => entering::exec(arguments),
     };
     result.unwrap_or_else(|error| {

@@ -18,6 +18,7 @@ use crate::binaries::{self, Binary};
 use crate::cgroup;
 use crate::entry::{Environment, environment};
 use crate::files::{FileError, Named as _};
+use crate::pid_namespace::PidNamespace;
 use crate::process::{Process, ProcessError, readable};
 
 /// Where a command runs: all that it needs to know about its node.
@@ -30,6 +31,8 @@ pub(crate) struct Place {
     pub(crate) logs: PathBuf,
     /// Numbers the logs of the node.
     pub(crate) next_log: Arc<AtomicU32>,
+    /// Which processes it sees.
+    pub(crate) pids: PidNamespace,
 }
 
 impl Place {
@@ -155,7 +158,8 @@ impl Command {
             .stderr(stderr)
             // A group of its own: a kill takes the children too, an interrupt at the terminal not.
             .process_group(0);
-        let child = command.spawn().map_err(|source| ProcessError::Kernel {
+        let spawned = self.place.pids.spawn(&mut command);
+        let child = spawned.map_err(|source| ProcessError::Kernel {
             operation: "start",
             name: self.name(),
             source,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::cgroup::Cgroup;
-use crate::command::Command;
+use crate::command::{Command, Place};
 use crate::network::Link;
 use crate::node::Node;
 use crate::state::{LinkState, NodeState};
@@ -32,6 +32,12 @@ impl Guest {
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
         self.link.guest_address()
+    }
+
+    /// Returns the host's own address on the guest's link.
+    #[must_use]
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.link.host_address()
     }
 
     /// Returns the name of the interface on the host's side on which the guest's packets arrive.
@@ -61,6 +67,10 @@ impl Guest {
     /// Describes a program to run in the guest as the user `user`.
     pub fn command(&self, user: &str, program: impl AsRef<OsStr>) -> Command {
         self.node.command(user, program)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.node.place()
     }
 
     pub(crate) fn state(&self) -> NodeState {

@@ -31,9 +31,10 @@ const SET_UP_LIMIT: Duration = Duration::from_secs(20);
 const READY: &str = "ready";
 
 /// Which namespaces a holder makes and every process of the node enters.
-pub(crate) const KINDS: [(&str, CloneFlags); 3] = [
+pub(crate) const KINDS: [(&str, CloneFlags); 4] = [
     ("net", CloneFlags::CLONE_NEWNET),
     ("uts", CloneFlags::CLONE_NEWUTS),
+    ("ipc", CloneFlags::CLONE_NEWIPC),
     // Last: after it the machine's files may look different.
     ("mnt", CloneFlags::CLONE_NEWNS),
 ];

@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::files::{self, FileError};
 use crate::namespace::Namespace;
+use crate::process::readable;
 
 /// Where instance metadata is served (link-local, RFC 3927).
 pub const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -152,11 +153,28 @@ pub fn connect(host: &Namespace, guest: &Namespace, link: &Link) -> Result<(), N
     })
 }
 
+/// Returns the default routes of the calling thread's network namespace, or an empty text.
+///
+/// # Errors
+/// `ip` refused.
+pub(crate) fn default_routes() -> Result<String, NetworkError> {
+    let purpose = "look for default routes";
+    let mut routes = show(purpose, "-4 route show default")?;
+    if has_ipv6() {
+        routes.push_str(&show(purpose, "-6 route show default")?);
+    }
+    Ok(routes)
+}
+
+fn has_ipv6() -> bool {
+    Path::new("/proc/sys/net/ipv6").is_dir()
+}
+
 /// Leaves IPv6 to the loopback alone. IPv4-mapped sockets still work, and no interface sends
 /// neighbour discovery of its own accord.
 fn quieten_ipv6() -> Result<(), NetworkError> {
     // A kernel without IPv6 has nothing to switch off.
-    if !Path::new("/proc/sys/net/ipv6").is_dir() {
+    if !has_ipv6() {
         return Ok(());
     }
     for (scope, value) in [("all", "1"), ("default", "1"), ("lo", "0")] {
@@ -187,12 +205,17 @@ fn set(name: &str, value: &str) -> Result<(), NetworkError> {
 
 /// Runs `ip` in the calling thread's network namespace.
 fn ip(purpose: &str, arguments: &str) -> Result<(), NetworkError> {
+    show(purpose, arguments).map(drop)
+}
+
+/// Runs `ip` in the calling thread's network namespace and returns what it wrote.
+fn show(purpose: &str, arguments: &str) -> Result<String, NetworkError> {
     let output = Command::new("ip")
         .args(arguments.split(' '))
         .output()
         .map_err(NetworkError::Start)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(readable(&output.stdout));
     }
     Err(NetworkError::Refused {
         purpose: purpose.to_owned(),

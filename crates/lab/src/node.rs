@@ -13,6 +13,7 @@ use crate::command::{Command, Place};
 use crate::files::{self, FileError};
 use crate::namespace::{Namespace, NamespaceError, Plan};
 use crate::network::WIRESERVER_ADDRESS;
+use crate::pid_namespace::PidNamespace;
 use crate::pins::{self, PinError};
 use crate::state::{ETC_DIRECTORY, NodeState};
 
@@ -123,14 +124,19 @@ impl Node {
 
     /// Describes a program to run inside as the user `user`.
     pub fn command(&self, user: &str, program: impl AsRef<OsStr>) -> Command {
-        let place = Place {
+        Command::new(self.place(), user, program.as_ref())
+    }
+
+    /// Returns where the commands of this node run.
+    pub(crate) fn place(&self) -> Place {
+        Place {
             holder: self.namespace.holder().pid,
             cgroup: self.cgroup.path().to_owned(),
             accounts: self.accounts.clone(),
             logs: self.directory.join(LOG_DIRECTORY),
             next_log: Arc::clone(&self.next_log),
-        };
-        Command::new(place, user, program.as_ref())
+            pids: PidNamespace::OfCaller,
+        }
     }
 
     pub(crate) fn namespace(&self) -> &Namespace {

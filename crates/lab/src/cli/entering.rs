@@ -10,9 +10,10 @@ use latchkey_lab::account::Credentials;
 use latchkey_lab::entry::{self, Entry, EntryError};
 use latchkey_lab::id::LabId;
 use latchkey_lab::namespace::{self, Plan};
+use latchkey_lab::root;
 use latchkey_lab::state::{self, LabState};
 
-use super::{EnterArguments, ExecArguments, HoldArguments, tell};
+use super::{EnterArguments, ExecArguments, HoldArguments, HoldRootArguments, tell};
 
 pub(super) fn enter(arguments: EnterArguments) -> anyhow::Result<ExitCode> {
     let id = match arguments.lab {
@@ -73,6 +74,20 @@ pub(super) fn hold(arguments: HoldArguments) -> anyhow::Result<ExitCode> {
         cgroup,
         hostname,
         binds,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn hold_root(arguments: HoldRootArguments) -> anyhow::Result<ExitCode> {
+    let HoldRootArguments {
+        tree,
+        mount_point,
+        hostname,
+    } = arguments;
+    root::hold::hold(&root::hold::Plan {
+        tree,
+        mount_point,
+        hostname,
     })?;
     Ok(ExitCode::SUCCESS)
 }

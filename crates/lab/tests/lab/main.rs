@@ -12,6 +12,7 @@ mod crash;
 mod leftovers;
 mod processes;
 mod reach;
+mod root;
 mod teardown;
 mod users;
 
