@@ -131,17 +131,21 @@ impl Root {
             .named("write in the root", Path::new(path))
     }
 
+    /// Kills every process in the root, and waits until they have ended.
+    ///
+    /// # Errors
+    /// The kernel refused; that they have ended already is success.
+    pub fn kill(&mut self) -> Result<(), ProcessError> {
+        self.holder.kill()
+    }
+
     /// Ends the root with every process in it and tells if its mount point stays.
     ///
     /// # Errors
     /// Something is left behind.
-    pub fn stop(self) -> Result<(), RootError> {
-        let Self {
-            mut holder,
-            mount_point,
-            ..
-        } = self;
-        holder.kill()?;
+    pub fn stop(mut self) -> Result<(), RootError> {
+        self.kill()?;
+        let Self { mount_point, .. } = self;
         let path = mount_point.path().to_owned();
         Ok(mount_point.close().named("remove", &path)?)
     }

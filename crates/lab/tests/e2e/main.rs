@@ -15,6 +15,7 @@ mod attribution;
 mod bad_host;
 mod bad_input;
 mod bad_state;
+mod boot;
 mod certificates;
 mod clients;
 mod clocks;
