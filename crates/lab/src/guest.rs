@@ -34,6 +34,12 @@ impl Guest {
         self.link.guest_address()
     }
 
+    /// Returns the hardware address of the guest's interface.
+    #[must_use]
+    pub fn hardware_address(&self) -> String {
+        self.link.hardware_address()
+    }
+
     /// Returns the host's own address on the guest's link.
     #[must_use]
     pub fn gateway(&self) -> Ipv4Addr {

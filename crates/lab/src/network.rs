@@ -78,6 +78,12 @@ impl Link {
         Ipv4Addr::new(10, 77, self.number, 2)
     }
 
+    /// Returns the hardware address of the guest's end, locally administered (IEEE 802).
+    #[must_use]
+    pub fn hardware_address(&self) -> String {
+        format!("02:00:0a:4d:{:02x}:02", self.number)
+    }
+
     /// Returns the host's own address on the link.
     #[must_use]
     pub fn host_address(&self) -> Ipv4Addr {
@@ -125,10 +131,10 @@ pub fn connect(host: &Namespace, guest: &Namespace, link: &Link) -> Result<(), N
     })?;
     inside(host, || {
         let purpose = format!("create link {near}");
-        let pid = guest.holder().pid;
+        let (pid, mac) = (guest.holder().pid, link.hardware_address());
         ip(
             &purpose,
-            &format!("link add {near} type veth peer name {far} netns {pid}"),
+            &format!("link add {near} type veth peer name {far} address {mac} netns {pid}"),
         )?;
         ip(
             &purpose,

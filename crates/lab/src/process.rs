@@ -19,6 +19,9 @@ pub use self::error::ProcessError;
 
 mod error;
 
+/// How long a killed program may take until it has ended.
+const KILL_LIMIT: Duration = Duration::from_secs(20);
+
 /// How often a log is looked at while waiting for a line in it.
 const LOG_STEP: Duration = Duration::from_millis(10);
 
@@ -161,7 +164,7 @@ impl Process {
     /// Kills the program and its process group (SIGKILL) and reaps it.
     ///
     /// # Errors
-    /// The kernel refused; that it has ended already is success.
+    /// The kernel refused, or it has not ended in time; that it has ended already is success.
     pub fn kill(&mut self) -> Result<(), ProcessError> {
         if self.status.is_some() {
             return Ok(());
@@ -171,7 +174,13 @@ impl Process {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(source) => return Err(self.kernel("kill", source.into())),
         }
-        self.reap().map(drop)
+        match self.poll(Deadline::after(KILL_LIMIT), KILL_LIMIT)? {
+            Some(_) => Ok(()),
+            None => Err(ProcessError::Survives {
+                name: self.name.clone(),
+                limit: KILL_LIMIT,
+            }),
+        }
     }
 
     /// Waits at most `step` for the end and returns the status if it has come.

@@ -133,8 +133,11 @@ impl Root {
 
     /// Kills every process in the root, and waits until they have ended.
     ///
+    /// Drop every [`Process`] of the root before: the first process of a pid namespace ends only
+    /// when all others have been waited for.
+    ///
     /// # Errors
-    /// The kernel refused; that they have ended already is success.
+    /// The kernel refused, or a process has not been waited for.
     pub fn kill(&mut self) -> Result<(), ProcessError> {
         self.holder.kill()
     }

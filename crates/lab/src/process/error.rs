@@ -41,6 +41,14 @@ pub enum ProcessError {
         /// What it had written until then.
         said: String,
     },
+    /// The program was killed and is still there.
+    #[error("`{name}` was killed and has not ended within {limit:?}")]
+    Survives {
+        /// The program.
+        name: String,
+        /// The time it had.
+        limit: Duration,
+    },
     /// The program ended before it wrote the awaited line.
     #[error("`{name}` ended with {status} before it wrote `{awaited}`; it wrote: {said}")]
     Ended {

@@ -182,6 +182,8 @@ impl GuestPlan {
             "goal_state": { "certificates": certificates },
             "facts": {
                 "computer_name": self.name,
+                // Programs look for the interface that has it.
+                "network": { "mac": guest.hardware_address().replace(':', "") },
                 "identity": {
                     "tenant_id": "11111111-2222-4333-8444-555555555555",
                     "client_id": "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",

@@ -12,6 +12,8 @@ use latchkey_record::audit::Outcome;
 use crate::world::World;
 
 mod azure_library;
+mod first_boot;
+mod linux_agent;
 
 /// The only guest.
 const VM: &str = "vm";
@@ -70,14 +72,14 @@ impl Machine {
     /// Returns the targets of the requests that reached the host, by how often they did.
     fn observed(&self) -> Targets {
         let seen = self.world.observed(VM).into_iter();
-        count(seen.map(|seen| seen.target.unwrap()))
+        count(seen.map(|seen| seen.target.unwrap_or_default()))
     }
 
     /// Returns the targets of the requests that the agent recorded with one of these outcomes.
     fn recorded(&self, outcomes: &[Outcome]) -> Targets {
         let records = self.world.system.audit(VM).unwrap().into_iter();
         let chosen = records.filter(|record| outcomes.contains(&record.outcome));
-        count(chosen.map(|record| record.target.unwrap()))
+        count(chosen.filter_map(|record| record.target))
     }
 
     /// Whether each request that reached the host has one record, and each record of a request that
@@ -102,8 +104,9 @@ impl Machine {
     /// the host has one record.
     #[track_caller]
     fn end(mut self) {
-        // Nothing asks after this; the files of agent and host follow within moments.
+        // Nothing asks after this, and the agent's file is complete when it has drained.
         self.root.kill().unwrap();
+        self.stop_agent();
         self.wait_until(
             "each request is recorded once",
             LIMIT,
@@ -128,4 +131,14 @@ fn count(targets: impl Iterator<Item = String>) -> Targets {
 fn is_within(part: &Targets, whole: &Targets) -> bool {
     part.iter()
         .all(|(target, count)| whole.get(target).is_some_and(|all| count <= all))
+}
+
+/// The health reports that the host was given.
+fn reports(machine: &Machine) -> Vec<String> {
+    let inbox = machine.world.system.admin("/inbox").unwrap();
+    let posts = inbox.as_array().unwrap().iter();
+    let reports = posts.filter(|post| post["target"] == "/machine?comp=health");
+    reports
+        .map(|post| post["body"]["text"].as_str().unwrap().to_owned())
+        .collect()
 }

@@ -7,7 +7,7 @@ use latchkey_lab::{Command, Output};
 use latchkey_protocol::Reason;
 use latchkey_record::audit::Outcome;
 
-use super::{BOOKWORM, Machine, TRIXIE, allowing, refusing};
+use super::{BOOKWORM, Machine, TRIXIE, allowing, refusing, reports};
 
 /// Runs the steps that its arguments name.
 const RUNNER: &str = include_str!("azure_library.py");
@@ -32,16 +32,6 @@ fn run(machine: &Machine, steps: &[&str]) -> Command {
 
 fn output(machine: &Machine, steps: &[&str]) -> Output {
     run(machine, steps).output(TRIES).unwrap()
-}
-
-/// The health reports that the host was given.
-fn reports(machine: &Machine) -> Vec<String> {
-    let inbox = machine.world.system.admin("/inbox").unwrap();
-    let posts = inbox.as_array().unwrap().iter();
-    let reports = posts.filter(|post| post["target"] == "/machine?comp=health");
-    reports
-        .map(|post| post["body"]["text"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 #[track_caller]
