@@ -11,6 +11,7 @@ use latchkey_record::audit::Outcome;
 
 use crate::world::World;
 
+mod attribution;
 mod azure_library;
 mod first_boot;
 mod linux_agent;

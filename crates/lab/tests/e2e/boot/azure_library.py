@@ -1,6 +1,5 @@
 """Runs cloud-init's own code for Azure without a boot: the steps that are named, in that order."""
 
-import inspect
 import logging
 import sys
 import time
@@ -11,9 +10,12 @@ from cloudinit.sources.helpers import azure
 # How long releases that look at a clock try to read the metadata, in seconds.
 PATIENCE = 30
 
+# The metadata moved to a module of its own in 23.1.
+IS_BEFORE_23_1 = hasattr(DataSourceAzure, "get_metadata_from_imds")
+
 
 def read_instance():
-    if hasattr(DataSourceAzure, "get_metadata_from_imds"):  # before 23.1
+    if IS_BEFORE_23_1:
         return DataSourceAzure.get_metadata_from_imds(
             retries=10,
             md_type=DataSourceAzure.MetadataType.ALL,
@@ -27,9 +29,8 @@ def read_instance():
 
 
 def report_ready():
-    takes = inspect.signature(azure.get_metadata_from_fabric).parameters
     # Later releases want to know what could eject a provisioning disk; there is none.
-    more = {"distro": None} if "distro" in takes else {}
+    more = {} if IS_BEFORE_23_1 else {"distro": None}
     azure.get_metadata_from_fabric(endpoint="168.63.129.16", **more)
 
 
