@@ -179,7 +179,11 @@ impl GuestPlan {
             "key_incarnation": self.key_incarnation,
             "imds": endpoint(&self.imds),
             "wireserver": endpoint(&self.wireserver),
-            "goal_state": { "certificates": certificates },
+            "goal_state": {
+                "certificates": certificates,
+                // An address that nobody has (RFC 5737): agents then upload by way of the host.
+                "status_blob": "https://192.0.2.10/status",
+            },
             "facts": {
                 "computer_name": self.name,
                 // Programs look for the interface that has it.

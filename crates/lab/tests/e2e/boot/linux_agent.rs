@@ -1,8 +1,9 @@
-//! Azure's Linux agent (waagent): goal state, health and telemetry.
+//! Azure's Linux agent (waagent): goal state, certificates, status and telemetry.
 
 use std::time::Duration;
 
 use latchkey_lab::Process;
+use latchkey_lab::system::LIMIT;
 use latchkey_protocol::Reason;
 use latchkey_record::audit::Outcome;
 
@@ -18,7 +19,7 @@ const PERIOD: &str = "6";
 const ROUNDS: Duration = Duration::from_secs(90);
 
 /// What it asks for in its first round: the method, and what the target contains.
-const FIRST_ROUND: [(&str, &str); 10] = [
+const FIRST_ROUND: [(&str, &str); 11] = [
     ("GET", "/?comp=versions"),
     ("GET", "/machine/?comp=goalstate"),
     ("GET", "comp=config&type=hostingEnvironmentConfig"),
@@ -29,7 +30,11 @@ const FIRST_ROUND: [(&str, &str); 10] = [
     ("GET", "/health"),
     ("POST", "/HealthService"),
     ("POST", "/machine?comp=telemetrydata"),
+    STATUS,
 ];
+
+/// The upload of its status, by way of the `HostGAPlugin`.
+const STATUS: (&str, &str) = ("PUT", "/status");
 
 fn start(machine: &Machine) -> Process {
     let shell = machine.root.command("root", "sh");
@@ -55,8 +60,19 @@ fn wait_for_rounds(machine: &Machine, calls: &[(&str, &str)], count: usize) {
     }
 }
 
+/// Each certificate with its private key, both as the agent has decrypted them.
+const COMPARE_KEYS: &str = r#"
+set -e
+cd /var/lib/waagent
+ls ./*.crt
+for certificate in ./*.crt; do
+    openssl x509 -in "$certificate" -noout -pubkey >/tmp/public
+    openssl pkey -in "${certificate%.crt}.prv" -pubout | cmp - /tmp/public
+done
+"#;
+
 #[test]
-fn linux_agent_gets_its_goal_state_and_reports_health_and_telemetry() {
+fn linux_agent_gets_its_goal_state_and_reports_status_and_telemetry() {
     let machine = Machine::start(allowing(), BOOKWORM);
     let agent = start(&machine);
     wait_for_rounds(&machine, &FIRST_ROUND, 1);
@@ -64,6 +80,22 @@ fn linux_agent_gets_its_goal_state_and_reports_health_and_telemetry() {
     let log = machine.root.read("/var/log/waagent.log").unwrap();
     assert!(log.contains("Fetch goal state completed"), "{log}");
     assert!(!log.contains("Status Code 403"), "{log}");
+    machine.end();
+}
+
+#[test]
+fn slow_linux_agent_decrypts_its_certificates_and_reports_again_and_again() {
+    let machine = Machine::start(allowing().with_certificate("extensions"), BOOKWORM);
+    let agent = start(&machine);
+    wait_for_rounds(&machine, &FIRST_ROUND, 1);
+    wait_for_rounds(&machine, &[STATUS], 5);
+    let compare = machine
+        .root
+        .command("root", "sh")
+        .args(["-c", COMPARE_KEYS]);
+    let compared = compare.output(LIMIT).unwrap();
+    assert!(compared.success(), "{compared:?}");
+    drop(agent);
     machine.end();
 }
 
@@ -103,9 +135,11 @@ fn slow_linux_agent_goes_on_after_a_restart_of_the_agent() {
         let log = machine.root.read("/var/log/waagent.log").unwrap();
         log.contains("Connection refused")
     });
-    let before = accepted(&machine, GOAL_STATE);
+    let before = [GOAL_STATE, STATUS].map(|call| (call, accepted(&machine, call)));
     machine.start_agent();
-    wait_for_rounds(&machine, &[GOAL_STATE], before + 2);
+    for (call, count) in before {
+        wait_for_rounds(&machine, &[call], count + 2);
+    }
     drop(agent);
     machine.end();
 }
