@@ -8,6 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use latchkey_http1::client::MAX_UNDER_WAY;
 
+use crate::admission::MAX_PARTING;
+
 /// What the agent has open besides connections: kernel maps and links, state files, the processes
 /// that it looks at, the runtime's own.
 const OTHERS: u64 = 128;
@@ -62,9 +64,9 @@ pub fn make_room(wanted: usize, destinations: usize) -> Result<usize, Descriptor
     Ok(fitting)
 }
 
-/// Everything but the connections of clients.
+/// Everything but the connections of clients that are served.
 const fn reserved(destinations: usize) -> u64 {
-    OTHERS + (MAX_UNDER_WAY * destinations) as u64
+    OTHERS + (MAX_PARTING + MAX_UNDER_WAY * destinations) as u64
 }
 
 fn connections_within(limit: u64, wanted: usize, reserved: u64) -> Result<usize, DescriptorError> {
@@ -86,16 +88,16 @@ mod tests {
     fn connections_leave_room_for_everything_else() {
         let reserved = reserved(3);
         assert_eq!(connections_within(u64::MAX, 4096, reserved).unwrap(), 4096);
-        assert_eq!(connections_within(4608, 4096, reserved).unwrap(), 4096);
-        assert_eq!(connections_within(1024, 4096, reserved).unwrap(), 512);
+        assert_eq!(connections_within(4736, 4096, reserved).unwrap(), 4096);
+        assert_eq!(connections_within(1024, 4096, reserved).unwrap(), 384);
         assert_eq!(connections_within(1024, 100, reserved).unwrap(), 100);
     }
 
     #[test]
     fn limit_that_leaves_hardly_any_connection_is_an_error() {
-        let error = connections_within(512, 4096, reserved(3)).unwrap_err();
+        let error = connections_within(640, 4096, reserved(3)).unwrap_err();
         assert!(
-            error.to_string().contains("512") && error.to_string().contains("576"),
+            error.to_string().contains("640") && error.to_string().contains("704"),
             "{error}"
         );
     }

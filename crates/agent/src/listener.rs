@@ -88,9 +88,8 @@ impl Door {
                 let (proxy, stop) = (Arc::clone(&self.proxy), self.stop.clone());
                 let cut_off = self.cut_off.clone();
                 self.connections.spawn(async move {
-                    let serving = Box::pin(proxy.serve(stream, stop));
+                    let serving = Box::pin(proxy.serve(stream, place, stop));
                     cut_off.run_until_cancelled(serving).await;
-                    drop(place);
                 });
             }
             Err(_) => {

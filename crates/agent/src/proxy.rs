@@ -14,7 +14,7 @@ use latchkey_policy::{Basis, Decision, Permit, RuleSet};
 use latchkey_protocol::{Endpoint, EndpointTable, Mode, Reason, Request, RequestHead};
 use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::admission::Users;
 use crate::audit::{AuditGuard, AuditTrail, QueueState};
@@ -27,7 +27,7 @@ use crate::upstream::ResponseBodyError;
 /// How much of a target a record holds, in bytes.
 const MAX_RECORDED_TARGET_BYTES: usize = 1024;
 
-/// A refusal of a connection that is one too many waits for nothing.
+/// A refusal of a connection of which nothing was read waits for nothing.
 const HASTY: Limits = Limits {
     head_timeout: Duration::from_secs(1),
     body_timeout: Duration::from_secs(1),
@@ -109,27 +109,33 @@ impl From<KeepAlive> for Next {
 
 impl Proxy {
     /// Serves one accepted connection to its end; once `stop` turns true it ends after the request
-    /// under way.
-    pub async fn serve(&self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    /// under way. What is refused unread gives its `place` back first.
+    pub async fn serve(
+        &self,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+        mut stop: watch::Receiver<bool>,
+    ) {
         self.counters.connections.add();
         let flow = self.flows.take(&stream);
-        let place = match &flow {
+        let share = match &flow {
             Ok(Some(flow)) => self.users.admit(flow),
             _ => Ok(None),
         };
-        let Ok(_place) = place else {
+        let Ok(_share) = share else {
+            drop(place);
             return self.refuse_one_too_many(stream, flow).await;
         };
-        let mut connection = Connection::new(stream, self.limits);
         let session = match self.attribute(flow, &stop).await {
             Ok(session) => session,
             Err(reason) => {
+                drop(place);
                 self.counters.connections_unattributed.add();
                 let (guard, _) = self.audit.begin();
-                self.refuse(&mut connection, guard, reason).await;
-                return connection.close().await;
+                return self.refuse_unread(stream, guard, reason).await;
             }
         };
+        let mut connection = Connection::new(stream, self.limits);
         let mut head = connection.next().await;
         loop {
             if *stop.borrow() {
@@ -161,9 +167,19 @@ impl Proxy {
             guard.record.destination = Some(flow.original_destination.to_string().into());
             guard.record.caller = Some(Arc::new(identity::undescribed(&flow)));
         }
+        self.refuse_unread(stream, guard, Reason::Overloaded).await;
+    }
+
+    /// Refuses a connection of which nothing was read. When too many are being told so, its client
+    /// is not.
+    async fn refuse_unread(&self, stream: TcpStream, mut guard: AuditGuard, reason: Reason) {
+        let Some(_place) = self.users.part() else {
+            guard.record.outcome = Outcome::Refused;
+            guard.record.reason = Some(reason);
+            return;
+        };
         let mut connection = Connection::new(stream, HASTY);
-        self.refuse(&mut connection, guard, Reason::Overloaded)
-            .await;
+        self.refuse(&mut connection, guard, reason).await;
         connection.close().await;
     }
 

@@ -152,8 +152,8 @@ impl Default for StatusSection {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSection {
-    /// Connections that may be open, 1 to 65,536, a quarter of them of any one user but root; further
-    /// ones get 429.
+    /// Connections that may be open, 1 to 65,536, a quarter of them of any one user but root and three
+    /// quarters of all users but root; further ones get 429, or nothing while very many come.
     pub max_connections: u64,
     /// From the first byte of a request's head to its last.
     pub head_timeout_ms: u64,

@@ -7,7 +7,7 @@ use latchkey_record::audit::Outcome;
 
 use crate::bed::{Bed, Plan, key, signing_key};
 use crate::host::Answer;
-use crate::{flow, profile};
+use crate::profile;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: metadata\r\n\r\n";
 
@@ -324,36 +324,4 @@ async fn connection_too_many_gets_429_and_leaves_its_place_to_the_next() {
         .unwrap();
     assert_eq!(turned_away.status, Some(429));
     assert!(turned_away.caller.is_some() && turned_away.method.is_none());
-}
-
-#[tokio::test]
-async fn user_who_holds_connections_keeps_nobody_else_out() {
-    let bed = Bed::lay(Plan {
-        max_connections: 8,
-        ..Plan::default()
-    })
-    .await;
-    bed.apply(&profile::all("Enforce", "Allow"));
-    bed.keys.replace(Some(key(1)));
-    let somebody = || bed.connect(Some(flow::unprivileged(bed.imds.address)));
-    let (mut first, _second) = (somebody().await, somebody().await);
-    let response = somebody().await.ask(GET).await;
-    assert_eq!((response.status, response.reason()), (429, "overloaded"));
-    let mut roots = Vec::new();
-    for _ in 0..4 {
-        let mut client = bed.client().await;
-        assert_eq!(client.ask(GET).await.status, 200);
-        roots.push(client);
-    }
-    first.finish().await;
-    first.assert_closed().await;
-    while somebody().await.ask(GET).await.status == 429 {}
-    let overloaded = bed.finish().await;
-    let overloaded = overloaded
-        .iter()
-        .filter(|record| record.reason == Some(Reason::Overloaded));
-    assert!(overloaded.clone().count() > 0);
-    for record in overloaded {
-        assert!(!record.caller.as_ref().unwrap().root, "{record:?}");
-    }
 }

@@ -8,6 +8,7 @@
     reason = "a test that finds something else than it expects ends"
 )]
 
+mod admission;
 mod bed;
 mod client;
 mod flow;
