@@ -27,6 +27,10 @@ use crate::upstream::ResponseBodyError;
 /// How much of a target a record holds, in bytes.
 const MAX_RECORDED_TARGET_BYTES: usize = 1024;
 
+/// How long a client that has connected may take to ask once the agent stops. Between two requests
+/// clients expect the end of a connection, before the first one they do not.
+const FIRST_WORD: Duration = Duration::from_millis(500);
+
 /// A refusal of a connection of which nothing was read waits for nothing.
 const HASTY: Limits = Limits {
     head_timeout: Duration::from_secs(1),
@@ -136,13 +140,15 @@ impl Proxy {
             }
         };
         let mut connection = Connection::new(stream, self.limits);
-        let mut head = connection.next().await;
+        let mut head = next_unless(&mut connection, &mut stop, FIRST_WORD).await;
         loop {
             if *stop.borrow() {
                 connection.end();
             }
             match self.serve_request(&mut connection, &session, head).await {
-                Next::Request => head = next_unless(&mut connection, &mut stop).await,
+                Next::Request => {
+                    head = next_unless(&mut connection, &mut stop, Duration::ZERO).await;
+                }
                 Next::Close => return connection.close().await,
                 Next::Reset => return reset(&connection.into_stream()),
             }
@@ -374,15 +380,21 @@ impl Proxy {
     }
 }
 
-/// Reads the next head; a client that is between requests when the agent stops gets none.
+/// Reads the next head; a client that says nothing for `grace` once the agent stops gets none.
 async fn next_unless(
     connection: &mut Connection<TcpStream>,
     stop: &mut watch::Receiver<bool>,
+    grace: Duration,
 ) -> Result<Option<RequestHead>, ReadError> {
+    let stopped = async {
+        // Without anybody to tell it, the agent stops too.
+        drop(stop.wait_for(|stop| *stop).await);
+        tokio::time::sleep(grace).await;
+    };
     tokio::select! {
         biased;
         head = connection.next() => return head,
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = stopped => {}
     }
     if connection.is_idle() {
         return Ok(None);

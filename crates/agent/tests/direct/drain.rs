@@ -69,3 +69,19 @@ async fn request_that_does_not_end_is_cut_off_and_recorded() {
     assert_eq!((record.outcome, record.status), (Outcome::Abandoned, None));
     client.assert_closed().await;
 }
+
+#[tokio::test]
+async fn connection_that_says_nothing_delays_the_end_no_longer_than_a_moment() {
+    let bed = Bed::open().await;
+    let mut silent = bed.client().await;
+    let mut late = bed.client().await;
+    // Both are accepted before this one is answered.
+    assert_eq!(bed.client().await.ask(GET).await.status, 200);
+    let began = Instant::now();
+    bed.stop();
+    assert_eq!(late.ask(GET).await.status, 200);
+    silent.assert_closed().await;
+    drop((silent, late));
+    assert_eq!(bed.finish().await.len(), 2);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
