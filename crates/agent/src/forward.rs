@@ -1,6 +1,6 @@
 //! Sends a permitted request to the host: cleaned, dated, claimed, signed over the very bytes that travel.
 //!
-//! Takes a [`Permit`] and nothing less. Bodies are read whole because the signature covers
+//! Takes a [`Permit`] and nothing less. Bodies are there whole because the signature covers
 //! them; the two uploads stream and are never signed. Targets travel as received.
 
 use std::net::SocketAddr;
@@ -95,14 +95,15 @@ impl Forwarder {
         Self { upstreams, clock }
     }
 
-    /// Reads the permitted request's body from `connection`, sends the request and returns the
+    /// Sends the permitted request with its `body`, an upload's from `connection`, and returns the
     /// host's response as it begins.
     ///
     /// # Errors
-    /// When the body does not arrive well or the host gives no usable answer.
+    /// When an upload does not arrive well or the host gives no usable answer.
     pub async fn forward<S>(
         &self,
         permit: Permit,
+        body: Bytes,
         route: Route<'_>,
         connection: &mut Connection<S>,
     ) -> Result<Response<ResponseBody>, ForwardError>
@@ -112,9 +113,6 @@ impl Forwarder {
         let response = match permit.request().upload() {
             Some(_) => self.stream(permit, route, connection).await?,
             None => {
-                let body = connection
-                    .read_body(permit.request().max_body_bytes())
-                    .await?;
                 let signing = permit.signing();
                 let request =
                     self.prepare(permit.into_request().into_head(), body, signing, route)?;

@@ -69,8 +69,8 @@ impl Judge {
         }
     }
 
-    /// Decides with the rules and the key of this moment.
-    fn rule_now(&self, request: Request, matter: Matter<'_>) -> Option<Ruling> {
+    /// Decides with the rules and the key of this moment. Nothing when the endpoint has no policy.
+    pub(crate) fn rule_now(&self, request: Request, matter: Matter<'_>) -> Option<Ruling> {
         let policies = self.policies.current();
         let policy = policies.get(matter.index)?;
         let key = self.keys.current();

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_intercept::{FlowError, FlowRecord, FlowTable};
-use latchkey_policy::{Basis, Decision, Permit, RuleSet};
-use latchkey_protocol::{Endpoint, EndpointTable, Mode, Reason, Request, RequestHead};
+use latchkey_policy::{Decision, Permit, RuleSet};
+use latchkey_protocol::{Endpoint, EndpointTable, Framing, Mode, Reason, Request, RequestHead};
 use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -256,20 +257,18 @@ impl Proxy {
         mut guard: AuditGuard,
         queue: QueueState,
     ) -> Next {
-        let matter = Matter {
-            index: session.index,
-            endpoint: session.endpoint,
-            caller: &session.identity.caller,
+        let (ruling, body) = match self.decide(connection, session, request, &mut guard).await {
+            Ok(decided) => decided,
+            Err(error) => return self.fail(connection, &error.into(), guard).await,
         };
-        let ruling = self.judge.rule(request, matter, &session.stop).await;
         let Some(Ruling { decision, key }) = ruling else {
             return self.refuse(connection, guard, Reason::InternalError).await;
         };
-        let mode = decision.basis().mode();
-        describe_basis(&mut guard, decision.basis());
         match decision {
             Decision::Refused(refusal) => self.refuse(connection, guard, refusal.reason).await,
-            Decision::Permitted(_) if queue == QueueState::Full && mode == Mode::Enforce => {
+            Decision::Permitted(permit)
+                if queue == QueueState::Full && permit.basis().mode() == Mode::Enforce =>
+            {
                 self.refuse(connection, guard, Reason::AuditQueueFull).await
             }
             Decision::Permitted(permit) => {
@@ -279,21 +278,50 @@ impl Proxy {
                     elevation: session.identity.caller.elevation,
                     key: key.as_deref().map(|issued| &issued.key),
                 };
-                self.forward(connection, permit, route, guard).await
+                self.forward(connection, (permit, body), route, guard).await
             }
         }
+    }
+
+    /// Decides about a request and reads the body of a permitted one, but an upload's.
+    async fn decide(
+        &self,
+        connection: &mut Connection<TcpStream>,
+        session: &Session<'_>,
+        request: Request,
+        guard: &mut AuditGuard,
+    ) -> Result<(Option<Ruling>, Bytes), ReadError> {
+        let matter = Matter {
+            index: session.index,
+            endpoint: session.endpoint,
+            caller: &session.identity.caller,
+        };
+        let ruling = self.judge.rule(request, matter, &session.stop).await;
+        describe_ruling(guard, ruling.as_ref());
+        let request = match ruling {
+            Some(Ruling {
+                decision: Decision::Permitted(permit),
+                ..
+            }) if is_buffered(permit.request()) => permit.into_request(),
+            decided => return Ok((decided, Bytes::new())),
+        };
+        let body = connection.read_body(request.max_body_bytes()).await?;
+        // SECURITY: whoever sends a body slowly could use a permission long after it is withdrawn.
+        let ruling = self.judge.rule_now(request, matter);
+        describe_ruling(guard, ruling.as_ref());
+        Ok((ruling, body))
     }
 
     async fn forward(
         &self,
         connection: &mut Connection<TcpStream>,
-        permit: Permit,
+        (permit, body): (Permit, Bytes),
         route: Route<'_>,
         mut guard: AuditGuard,
     ) -> Next {
         guard.record.signed = permit.signing() == latchkey_policy::Signing::Signed;
-        guard.record.would_refuse = permit.would_refuse();
-        match self.forwarder.forward(permit, route, connection).await {
+        let forwarding = self.forwarder.forward(permit, body, route, connection);
+        match forwarding.await {
             Ok(response) => {
                 guard.record.status = Some(response.status().as_u16());
                 self.return_response(connection, response, guard).await
@@ -309,7 +337,7 @@ impl Proxy {
         mut guard: AuditGuard,
     ) -> Next
     where
-        B: http_body::Body<Data = bytes::Bytes>,
+        B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match connection.respond(response).await {
@@ -430,8 +458,21 @@ fn describe_head(guard: &mut AuditGuard, head: &RequestHead) {
     guard.record.target = Some(shown.to_owned());
 }
 
-fn describe_basis(guard: &mut AuditGuard, basis: &Basis) {
+fn describe_ruling(guard: &mut AuditGuard, ruling: Option<&Ruling>) {
+    let Some(Ruling { decision, .. }) = ruling else {
+        return;
+    };
+    let basis = decision.basis();
     guard.record.mode = Some(basis.mode());
     guard.record.rules = basis.rules().and_then(RuleSet::id).map(str::to_owned);
     guard.record.rule = basis.rule().map(ToString::to_string);
+    guard.record.would_refuse = match decision {
+        Decision::Permitted(permit) => permit.would_refuse(),
+        Decision::Refused(_) => None,
+    };
+}
+
+/// Returns whether a request's body is read whole before it is forwarded.
+const fn is_buffered(request: &Request) -> bool {
+    request.upload().is_none() && !matches!(request.head().framing, Framing::Empty)
 }

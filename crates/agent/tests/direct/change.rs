@@ -78,3 +78,52 @@ async fn id_and_secret_of_a_key_are_never_mixed_while_keys_are_rolled() {
     }
     assert!(used.len() > 4, "{used:?}");
 }
+
+#[tokio::test]
+async fn permission_that_is_withdrawn_while_the_body_arrives_lets_nothing_through() {
+    const AMBIGUOUS: &str = "POST /a/../b HTTP/1.1\r\nHost: metadata\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let canonical = AMBIGUOUS.replace("/..", "");
+    for (request, before, refused) in [
+        (AMBIGUOUS, "Audit", (400, "dot_segment")),
+        (&canonical, "Enforce", (403, "no_matching_rule")),
+    ] {
+        let bed = Bed::open().await;
+        bed.apply(&profile::all(before, "Allow"));
+        let mut client = bed.client().await;
+        // The agent asks for the body once the request is permitted.
+        assert_eq!(
+            {
+                client.send(request).await;
+                client.head().await.status
+            },
+            100
+        );
+        bed.apply(&profile::all("Enforce", "Deny"));
+        client.send("hello").await;
+        let response = client.response("POST").await;
+        assert_eq!((response.status, response.reason()), refused);
+        assert!(bed.imds.received().is_empty());
+        let record = bed.only_record().await;
+        assert_eq!(record.rules.as_deref(), Some("Enforce-Deny"));
+        assert_eq!((record.would_refuse, record.signed), (None, false));
+    }
+}
+
+#[tokio::test]
+async fn key_that_is_replaced_while_the_body_arrives_signs_nothing_more() {
+    let bed = Bed::open().await;
+    let mut client = bed.client().await;
+    let head =
+        "POST /b HTTP/1.1\r\nHost: metadata\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    assert_eq!(
+        {
+            client.send(head).await;
+            client.head().await.status
+        },
+        100
+    );
+    bed.keys.replace(Some(key(2)));
+    client.send("hello").await;
+    assert_eq!(client.response("POST").await.status, 200);
+    assert!(bed.imds.last().is_signed_by(&signing_key(2)));
+}

@@ -139,6 +139,7 @@ async fn when_the_hold_is_over_audit_forwards_unsigned_and_records_it() {
         assert_eq!(response.status, 200);
         assert!(bed.imds.last().is_bare());
         assert_eq!(bed.imds.last().body, b"hello");
+        assert_eq!(bed.counters.requests_held.value(), 1);
         let record = bed.only_record().await;
         assert_eq!((record.signed, record.would_refuse), (false, Some(reason)));
         assert_eq!(record.outcome, Outcome::Forwarded);
