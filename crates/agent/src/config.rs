@@ -91,6 +91,8 @@ impl Config {
             place: document.place_of(&problem.field()),
             problem,
         }));
+        // In the order of the file, however they were found.
+        findings.sort_by_key(|finding| finding.place);
         Err(findings)
     }
 

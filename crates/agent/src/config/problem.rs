@@ -112,6 +112,14 @@ impl ConfigProblem {
 
     /// Returns whether it says that something is absent.
     pub(super) const fn is_about_absence(&self) -> bool {
-        matches!(self, Self::NoEndpoint | Self::NoChannel)
+        matches!(
+            self,
+            Self::NoEndpoint
+                | Self::NoChannel
+                | Self::Endpoint {
+                    source: EndpointError::NoAddress(_),
+                    ..
+                }
+        )
     }
 }

@@ -42,7 +42,7 @@ fn every_value_that_is_out_of_bounds_is_told_with_line_and_column() {
     );
     assert_eq!(
         places(&text),
-        [(11, 1), (16, 1), (6, 1), (5, 11), (3, 19), (2, 19)]
+        [(2, 19), (3, 19), (5, 11), (6, 1), (11, 1), (16, 1)]
     );
 }
 
@@ -50,13 +50,22 @@ fn every_value_that_is_out_of_bounds_is_told_with_line_and_column() {
 fn everything_unknown_or_of_the_wrong_type_is_told_with_line_and_column() {
     let text = "speed = 9\ninitial_mode = \"off\"\n[audit]\nfiel = \"x\"\nqueue = \"many\"\n\
                 [limits]\nmax_connections = 0\n";
-    let mut found = places(text);
-    found.sort_unstable();
-    assert_eq!(found, [(1, 1), (2, 16), (4, 1), (5, 9), (7, 19)]);
+    assert_eq!(places(text), [(1, 1), (2, 16), (4, 1), (5, 9), (7, 19)]);
     let entry = "[[endpoints]]\nname = \"a\"\nkind = \"imds\"\nport = \"x\"\naddresses = [\"y\"]\n";
-    let mut found = places(entry);
-    found.sort_unstable();
-    assert_eq!(found, [(4, 8), (5, 14)]);
+    assert_eq!(places(entry), [(4, 8), (5, 14)]);
+}
+
+#[test]
+fn value_that_does_not_fit_is_not_told_a_second_time_as_absent() {
+    let text = "[[endpoints]]\nname = \"a\"\nkind = \"imds\"\nport = 80\naddresses = [\"y\"]\n";
+    assert_eq!(places(text), [(5, 14)]);
+}
+
+#[test]
+fn columns_count_characters_and_lines_end_with_or_without_carriage_return() {
+    let text =
+        "\"k\u{e4}\u{20ac}\u{1f600}\" = 1\r\nlimits = { \"\u{fc}\" = 1, max_connections = 0 }\r\n";
+    assert_eq!(places(text), [(1, 1), (2, 12), (2, 39)]);
 }
 
 #[test]
