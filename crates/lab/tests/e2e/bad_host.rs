@@ -186,7 +186,7 @@ fn status_that_is_no_document_or_is_refused_changes_nothing_and_is_shown() {
         |plan| plan["status"]["body"] = json!("what?"),
         "not of the expected form",
     );
-    assert_changes_nothing(|plan| plan["status"]["status"] = 500.into(), "500");
+    assert_changes_nothing(|plan| plan["status"]["status"] = 500.into(), "answered 500");
 }
 
 #[test]
@@ -210,13 +210,13 @@ fn refused_or_unusable_key_leaves_the_old_one_in_use_and_is_shown() {
             forget(plan);
             plan["key"] = json!({ "status": 403, "body": {} });
         },
-        "403",
+        "answered 403",
     );
     assert_changes_nothing(
         |plan| {
             forget(plan);
             plan["key"] = json!({ "status": 200, "body": { "key": "no" } });
         },
-        "key",
+        "use the key that the host issued",
     );
 }
