@@ -296,7 +296,13 @@ impl Proxy {
             endpoint: session.endpoint,
             caller: &session.identity.caller,
         };
-        let ruling = self.judge.rule(request, matter, &session.stop).await;
+        let ruling = tokio::select! {
+            // At once, unless the request is held.
+            biased;
+            ruling = self.judge.rule(request, matter, &session.stop) => ruling,
+            // SECURITY: whoever does not wait for the answer must not be signed for later.
+            () = connection.left() => return Err(gone().into()),
+        };
         describe_ruling(guard, ruling.as_ref());
         let request = match ruling {
             Some(Ruling {
@@ -470,6 +476,10 @@ fn describe_ruling(guard: &mut AuditGuard, ruling: Option<&Ruling>) {
         Decision::Permitted(permit) => permit.would_refuse(),
         Decision::Refused(_) => None,
     };
+}
+
+fn gone() -> std::io::Error {
+    std::io::ErrorKind::ConnectionAborted.into()
 }
 
 /// Returns whether a request's body is read whole before it is forwarded.

@@ -3,7 +3,7 @@
 //! Every wait is bounded. A request whose body was not read to its end closes the
 //! connection: bytes behind a refused request are never taken for the next one.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -21,6 +21,8 @@ use crate::chunked::ChunkedDecoder;
 use crate::response::{BodyFraming, write_head};
 
 const READ_BYTES: usize = 4096;
+/// How much is read ahead of a client that waits for its answer.
+const READ_AHEAD_BYTES: usize = 16 * 1024;
 /// How much a closing connection still takes from a client that is sending, and for how long.
 const LINGER_BYTES: u64 = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
@@ -131,6 +133,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.received.is_empty()
+    }
+
+    /// Waits until the client closes its side or is gone, for whoever makes it wait for an answer.
+    /// What it sends meanwhile is kept, up to a bound: then its leaving is not seen. May be dropped
+    /// and called again without losing what was read.
+    pub async fn left(&mut self) {
+        while self.received.len() < READ_AHEAD_BYTES {
+            self.received.reserve(READ_BYTES);
+            match self.stream.read_buf(&mut self.received).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        pending().await
     }
 
     /// Makes the next response the last one, which the client is told.

@@ -10,6 +10,7 @@ use http_body_util::{Channel, Empty, Full};
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, problem};
 use latchkey_protocol::Reason;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::timeout;
 
 fn connection() -> (DuplexStream, Connection<DuplexStream>) {
     let (client, server) = duplex(1 << 20);
@@ -229,4 +230,33 @@ async fn refused_client_that_is_still_sending_reads_the_refusal() {
     assert!(text.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{text}");
     drop(client);
     closing.await.unwrap();
+}
+
+#[tokio::test]
+async fn client_that_leaves_while_it_waits_is_noticed_and_what_it_sent_before_is_kept() {
+    let (mut client, mut connection) = connection();
+    let (head, body) = (
+        "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n",
+        "abc",
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    assert!(connection.next().await.unwrap().is_some());
+    client.write_all(body.as_bytes()).await.unwrap();
+    let soon = Duration::from_millis(10);
+    assert!(timeout(soon, connection.left()).await.is_err());
+    client.shutdown().await.unwrap();
+    timeout(Duration::from_secs(5), connection.left())
+        .await
+        .unwrap();
+    assert_eq!(connection.read_body(3).await.unwrap(), body);
+}
+
+#[tokio::test]
+async fn client_that_waits_is_not_read_without_end() {
+    let (mut client, mut connection) = connection();
+    let flood = vec![b'x'; 64 * 1024];
+    client.write_all(&flood).await.unwrap();
+    drop(client);
+    let soon = Duration::from_millis(10);
+    assert!(timeout(soon, connection.left()).await.is_err());
 }

@@ -183,6 +183,36 @@ async fn changes_that_settle_nothing_do_not_prolong_the_hold() {
 }
 
 #[tokio::test]
+async fn client_that_leaves_while_it_is_held_is_never_signed_for() {
+    for leave in ["close", "reset"] {
+        let bed = patient().await;
+        bed.apply(&profile::ruled("Enforce"));
+        let mut client = bed.client().await;
+        client.send(POSTED).await;
+        wait_until_held(&bed, 1).await;
+        match leave {
+            "close" => drop(client),
+            _ => client.reset(),
+        }
+        let counters = std::sync::Arc::clone(&bed.counters);
+        let mut look = interval(Duration::from_millis(1));
+        let noticed = async {
+            while counters.requests_abandoned.value() == 0 {
+                look.tick().await;
+            }
+        };
+        timeout(PATIENCE, noticed).await.expect("it is noticed");
+        bed.keys.replace(Some(key(1)));
+        assert_eq!(bed.client().await.ask(PLAIN).await.status, 200, "{leave}");
+        assert_eq!(bed.imds.received().len(), 1, "{leave}");
+        let records = bed.finish().await;
+        assert_eq!(records[0].outcome, Outcome::Abandoned, "{leave}");
+        assert_eq!((records[0].status, records[0].signed), (None, false));
+        assert_eq!(records.len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn stopping_agent_holds_nothing() {
     for (mode, expected) in [("Enforce", 429), ("Audit", 200)] {
         let bed = patient().await;
