@@ -107,7 +107,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 /// Finds why headers could be read, or signed, in more than one way.
 ///
 /// # Errors
-/// The first reason found. Headers that [`strip`] drops are not looked at.
+/// The first reason found. Reserved and hop-by-hop headers, which [`strip`] drops, are not looked at.
 pub fn check(headers: &HeaderMap) -> Result<(), Reason> {
     for name in headers.keys() {
         if is_forwarding(name) {
@@ -137,7 +137,7 @@ fn refuse_second_spelling(name: &HeaderName, headers: &HeaderMap) -> Result<(), 
     let Cow::Owned(folded) = fold_underscores(name) else {
         return Ok(());
     };
-    if folded == CONTENT_LENGTH.as_str().as_bytes() {
+    if is_misspelled_length(name) {
         return Err(Reason::ConflictingFraming);
     }
     let is_other_spelling =
@@ -168,9 +168,18 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     options.filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
 }
 
-/// Drops what may not travel on in a request: reserved and hop-by-hop headers.
+/// Drops what may not travel on in a request: reserved and hop-by-hop headers, and a length of the
+/// body in another spelling.
 pub fn strip(headers: &mut HeaderMap) {
-    strip_if(headers, |name| is_reserved(name) || is_hop_by_hop(name));
+    strip_if(headers, |name| {
+        is_reserved(name) || is_hop_by_hop(name) || is_misspelled_length(name)
+    });
+}
+
+/// SECURITY: a server that takes `content_length` for `Content-Length` reads the next request on
+/// the connection, which may be another client's, as this one's body.
+fn is_misspelled_length(name: &HeaderName) -> bool {
+    *name != CONTENT_LENGTH && &*fold_underscores(name) == CONTENT_LENGTH.as_str().as_bytes()
 }
 
 fn strip_if(headers: &mut HeaderMap, is_dropped: impl Fn(&HeaderName) -> bool) {
@@ -273,6 +282,17 @@ mod tests {
         let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["metadata", "x-ms-version"]);
+    }
+
+    #[test]
+    fn length_of_the_body_travels_in_its_own_spelling_alone() {
+        let mut map = headers(&[
+            ("Content-Length", "5"),
+            ("content_length", "50"),
+            ("Content_Length", "50"),
+        ]);
+        strip(&mut map);
+        assert_eq!(map, headers(&[("content-length", "5")]));
     }
 
     #[test]

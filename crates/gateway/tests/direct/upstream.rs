@@ -101,7 +101,9 @@ async fn nothing_that_a_guest_makes_up_arrives_in_audit_either() {
             .with("x_ms_azure_host_date", "now")
             .with("Connection", "X-Nominated")
             .with("X-Nominated", "a")
-            .with("TE", "trailers");
+            .with("TE", "trailers")
+            // To some servers this says that the next request is this one's body.
+            .with("content_length", "99");
         let ask = FORGED
             .iter()
             .fold(ask, |ask, (name, value)| ask.with(name, value));
@@ -113,6 +115,29 @@ async fn nothing_that_a_guest_makes_up_arrives_in_audit_either() {
         assert_eq!(ids.count(), 1);
         let id = "00000000-0000-0000-0000-000000000001";
         assert_eq!(received.header("x-instance-id"), Some(id));
+    }
+}
+
+#[tokio::test]
+async fn target_arrives_byte_for_byte() {
+    let server = Server::start([]).await;
+    let host = before(&server, EndpointKind::Imds, Mode::Audit);
+    let targets: Vec<_> = (0x21..=0x7E_u8)
+        .map(char::from)
+        .filter(|c| !"#<>?^`".contains(*c))
+        .flat_map(|c| [format!("/a{c}b"), format!("/a?b{c}c")])
+        .collect();
+    for target in &targets {
+        let answer = host.ask(&Ask::imds(&format!("GET {target}"))).await;
+        if answer.status == 200 {
+            assert_eq!(&server.received().pop().unwrap().head.target, target);
+        } else {
+            assert_eq!(
+                (answer.status, answer.reason()),
+                (400, "malformed_target"),
+                "{target}"
+            );
+        }
     }
 }
 
