@@ -9,16 +9,18 @@ mod facts;
 mod goal_state;
 mod profile;
 pub mod reload;
+mod sources;
 mod unique;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use latchkey_gateway::{Machine, MachineTable};
-use sha2::{Digest as _, Sha256};
 
 use document::MachineFile;
+pub use sources::Fingerprint;
+use sources::Sources;
 
 /// What a folder held when it was read.
 #[derive(Debug)]
@@ -28,10 +30,6 @@ pub struct Reading {
     /// Names the content of all files that were read.
     pub fingerprint: Fingerprint,
 }
-
-/// Names the content of files; differs when a file changed, came or went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint(BTreeMap<PathBuf, Option<[u8; 32]>>);
 
 /// One problem of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ pub fn read(folder: &Path) -> Reading {
     let outcome = read_with(folder, &mut sources).map_err(InvalidMachines);
     Reading {
         outcome,
-        fingerprint: sources.0,
+        fingerprint: sources.into_fingerprint(),
     }
 }
 
@@ -78,13 +76,13 @@ pub fn fingerprint(folder: &Path, known: &Fingerprint) -> Fingerprint {
     let listed = machine_files(folder).unwrap_or_default();
     for path in listed
         .into_iter()
-        .chain(known.0.keys().cloned())
+        .chain(known.paths().cloned())
         .collect::<BTreeSet<_>>()
     {
         // What cannot be read counts as such; reading again will say why.
         drop(sources.read(&path));
     }
-    sources.0
+    sources.into_fingerprint()
 }
 
 fn read_with(folder: &Path, sources: &mut Sources) -> Result<MachineTable, Vec<MachineProblem>> {
@@ -150,23 +148,4 @@ fn machine_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     files.sort_unstable();
     Ok(files)
-}
-
-/// Reads files and remembers what they held.
-#[derive(Debug, Default)]
-pub(crate) struct Sources(Fingerprint);
-
-impl Sources {
-    /// Reads a file as text.
-    fn read(&mut self, path: &Path) -> Result<String, String> {
-        let content = std::fs::read(path);
-        let hash = content
-            .as_ref()
-            .ok()
-            .map(|bytes| Sha256::digest(bytes).into());
-        self.0.0.insert(path.to_owned(), hash);
-        let bytes =
-            content.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-        String::from_utf8(bytes).map_err(|_utf8| "the file is not UTF-8".to_owned())
-    }
 }

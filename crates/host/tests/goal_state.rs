@@ -198,3 +198,25 @@ fn problem_of_a_secret_without_quotes_does_not_quote_it() {
     assert!(problem.contains("it is secret"), "{problem}");
     assert!(!problem.contains("472911"), "{problem}");
 }
+
+#[test]
+fn problem_of_a_key_without_the_lines_of_pem_does_not_quote_it() {
+    let certificate = "[[goal_state.certificates]]\nname = \"own\"\ncertificate = \"own.crt\"\n";
+    let folder = folder(&format!("{certificate}private_key = \"MIIEhidden\"\n"));
+    make(&folder, "own", "rsa:2048");
+    let problem = read(folder.path()).outcome.unwrap_err().to_string();
+    assert!(problem.contains("the file of the private key"), "{problem}");
+    assert!(!problem.contains("hidden"), "{problem}");
+}
+
+#[test]
+fn text_before_the_lines_of_pem_does_not_make_a_key_a_path() {
+    let folder = folder("");
+    let (certificate, key) = make(&folder, "own", "rsa:2048");
+    let end = format!(
+        "[[goal_state.certificates]]\nname = \"own\"\ncertificate = \"\"\"\n{certificate}\"\"\"\n\
+         private_key = \"\"\"\nBag Attributes\n    localKeyID: 01\n{key}\"\"\"\n"
+    );
+    std::fs::write(folder.path().join("a.toml"), format!("{MACHINE}{end}")).unwrap();
+    assert!(goal_state(&folder).certificates[0].given.is_some());
+}

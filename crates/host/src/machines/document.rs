@@ -7,10 +7,10 @@ use latchkey_gateway::machine::{Channel, ChannelState, Protection};
 use latchkey_gateway::{Machine, MachineId};
 use serde::Deserialize;
 
-use super::Sources;
 use super::facts::FactsSection;
 use super::goal_state::GoalStateSection;
 use super::profile;
+use super::sources::Sources;
 use super::unique::Unique;
 
 /// The longest interface name on Linux, in bytes.

@@ -13,7 +13,7 @@ use latchkey_gateway::facts::goal_state::{
 use latchkey_gateway::redacted::Redacted;
 use serde::Deserialize;
 
-use super::Sources;
+use super::sources::Sources;
 use certificate::CertificateSection;
 use extension::ExtensionSection;
 

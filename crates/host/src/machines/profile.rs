@@ -13,7 +13,7 @@ use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Sources;
+use super::sources::Sources;
 use super::unique::Unique;
 
 /// How many digits of the content's hash an id ends in.

@@ -10,10 +10,10 @@ use latchkey_gateway::redacted::Redacted;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::super::Sources;
 use super::super::profile::beside;
+use super::super::sources::{SourceError, Sources};
 
-/// What PEM begins with; a path does not.
+/// What every part of PEM begins with, and no path holds. Some programs write text before it.
 const PEM: &str = "-----BEGIN ";
 
 /// One certificate.
@@ -48,8 +48,15 @@ impl CertificateSection {
         let given = match (&self.certificate, &self.private_key) {
             (None, None) => None,
             (Some(certificate), Some(Redacted(key))) => {
-                let certificate = pem(certificate, machine_file, sources)?;
-                let key = pem(key, machine_file, sources)?;
+                let certificate = pem(certificate, machine_file, sources).map_err(|error| {
+                    format!("certificate `{name}`: cannot read `{certificate}`: {error}")
+                })?;
+                // SECURITY: not what stands there: it may be a key without the lines of PEM.
+                let key = pem(key, machine_file, sources).map_err(|error| {
+                    format!(
+                        "certificate `{name}`: cannot read the file of the private key: {error}"
+                    )
+                })?;
                 let read = CertifiedKey::from_pem(&certificate, &key);
                 Some(Arc::new(read.map_err(|error| match error.source() {
                     Some(source) => format!("certificate `{name}`: {error}: {source}"),
@@ -73,11 +80,11 @@ fn pem(
     text: &str,
     machine_file: &Path,
     sources: &mut Sources,
-) -> Result<Zeroizing<String>, String> {
-    if text.trim_start().starts_with(PEM) {
+) -> Result<Zeroizing<String>, SourceError> {
+    if text.contains(PEM) {
         return Ok(Zeroizing::new(text.to_owned()));
     }
     sources
-        .read(&beside(machine_file, text))
+        .text(&beside(machine_file, text))
         .map(Zeroizing::new)
 }
