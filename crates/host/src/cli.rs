@@ -60,7 +60,7 @@ pub enum Command {
 /// What to look at.
 #[derive(Debug, Subcommand)]
 pub enum EmulatorCommand {
-    /// List what clients posted: health, telemetry, logs
+    /// List what clients posted: health, telemetry, logs, approvals of events
     Inbox(InboxArguments),
 }
 
@@ -77,7 +77,7 @@ pub struct InboxArguments {
     #[arg(long, value_name = "ID")]
     pub machine: Option<String>,
     /// Only the posts to this service
-    #[arg(long, value_parser = endpoint, value_name = "wireserver|hostga")]
+    #[arg(long, value_parser = endpoint, value_name = "imds|wireserver|hostga")]
     pub endpoint: Option<EndpointKind>,
     /// Go on with new posts as they come
     #[arg(long)]
@@ -112,7 +112,11 @@ fn location(text: &str) -> Result<Location, String> {
 }
 
 fn endpoint(text: &str) -> Result<EndpointKind, String> {
-    let kinds = [EndpointKind::WireServer, EndpointKind::HostGa];
+    let kinds = [
+        EndpointKind::Imds,
+        EndpointKind::WireServer,
+        EndpointKind::HostGa,
+    ];
     let found = kinds.into_iter().find(|kind| kind.as_str() == text);
-    found.ok_or_else(|| "clients post to wireserver and hostga".to_owned())
+    found.ok_or_else(|| "the services are imds, wireserver and hostga".to_owned())
 }

@@ -7,6 +7,8 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use latchkey_gateway::emulator::inbox::{Kept, Posted};
+use serde::Serialize as _;
+use serde_json::ser::Formatter;
 
 /// Writes the heading of the list.
 pub(super) fn heading(out: &mut impl Write) -> io::Result<()> {
@@ -49,10 +51,34 @@ pub(super) fn post(posted: &Posted, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Writes one post as a line of JSON, whose strings are escaped.
+/// Writes one post as a line of JSON.
 pub(super) fn json(posted: &Posted, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, posted)?;
+    let mut writer = serde_json::Serializer::with_formatter(&mut *out, VisibleStrings);
+    posted.serialize(&mut writer)?;
     writeln!(out)
+}
+
+/// JSON on one line whose strings hold nothing that a terminal would act on. JSON itself escapes
+/// only what comes before the blank: not the control sequences of one character.
+struct VisibleStrings;
+
+impl Formatter for VisibleStrings {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        fragment.chars().try_for_each(|c| {
+            if !is_hidden(c) {
+                return write!(writer, "{c}");
+            }
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units
+                .into_iter()
+                .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))
+        })
+    }
 }
 
 /// Says how the body below differs from what was sent.
@@ -102,11 +128,16 @@ impl fmt::Display for VisibleLines<'_> {
 }
 
 fn write_visible(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if c.is_control() || is_invisible(c) {
+    if is_hidden(c) {
         write!(f, "{}", c.escape_default())
     } else {
         f.write_char(c)
     }
+}
+
+/// Whether a terminal would do anything else with a character than show it.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Whether a character shows nothing and changes how others show: marks of direction, joiners,
@@ -168,11 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn line_of_json_reads_back() {
-        let posted = posted(Kept::Text("a\u{1b}\nb".to_owned()), 4);
+    fn line_of_json_reads_back_and_acts_on_no_terminal() {
+        let body = "a\u{1b}\n\"b\"\u{7f}\u{9b}2J\u{202e}é\u{e0041}";
+        let posted = posted(Kept::Text(body.to_owned()), 4);
         let line = written(&posted, json);
-        assert_eq!(line.matches('\n').count(), 1);
-        assert!(!line.contains('\u{1b}'));
+        let shown = r#"a\u001b\n\"b\"\u007f\u009b2J\u202eé\udb40\udc41"#;
+        assert!(line.contains(shown), "{line}");
+        assert_eq!(line.matches(char::is_control).collect::<Vec<_>>(), ["\n"]);
         assert_eq!(serde_json::from_str::<Posted>(&line).unwrap(), posted);
     }
 }

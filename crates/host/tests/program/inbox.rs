@@ -71,6 +71,11 @@ async fn posts_are_filtered_and_told_as_json() {
     let child = site.start().await;
     post(&site, "a").await;
     put_log(&site, "b").await;
+    let line = "POST /metadata/scheduledevents?api-version=2020-07-01";
+    let approval = r#"{"StartRequests":[]}"#;
+    let key = site.latch().await;
+    let answer = site.ask(8080, line, approval, Some(&key)).await.unwrap();
+    assert_eq!(answer.0, 200, "{answer:?}");
     let url = format!("http://{}:9420", site.address);
     let of = async |arguments: &[&str]| {
         let command = ["emulator", "inbox", "--admin", &url, "--format", "json"];
@@ -82,10 +87,11 @@ async fn posts_are_filtered_and_told_as_json() {
             .map(|post| post["number"].as_u64().unwrap())
             .collect::<Vec<_>>()
     };
-    assert_eq!(of(&[]).await, [1, 2]);
-    assert_eq!(of(&["--machine", "web"]).await, [1, 2]);
+    assert_eq!(of(&[]).await, [1, 2, 3]);
+    assert_eq!(of(&["--machine", "web"]).await, [1, 2, 3]);
     assert_eq!(of(&["--machine", "db"]).await, [0; 0]);
     assert_eq!(of(&["--endpoint", "hostga"]).await, [2]);
+    assert_eq!(of(&["--endpoint", "imds"]).await, [3]);
     assert_eq!(of(&["show", "2"]).await, [2]);
     stop(child).await;
 }
@@ -147,7 +153,7 @@ async fn host_that_does_not_run_and_a_command_that_makes_no_sense_are_said() {
     for arguments in [
         &["emulator"][..],
         &["emulator", "inbox", "--admin", "ftp://x"],
-        &["emulator", "inbox", "--endpoint", "imds"],
+        &["emulator", "inbox", "--endpoint", "dns"],
         &["emulator", "inbox", "--admin", "http://x", "--config", "/x"],
         &["emulator", "inbox", "show", "0"],
         &["--check-config", "emulator", "inbox"],
