@@ -97,7 +97,8 @@ pub struct LimitsSection {
     pub upstream_requests_per_machine: Spanned<u32>,
     /// Seconds until a metadata service accepts a connection.
     pub upstream_connect_seconds: Spanned<u32>,
-    /// Seconds until a metadata service answers, and from one piece of its answer to the next.
+    /// Seconds until a metadata service answers, and from one piece of its answer to the next; clients
+    /// that wait for a change have it hold its answer back for a minute.
     pub upstream_response_seconds: Spanned<u32>,
 }
 
@@ -178,7 +179,7 @@ impl Default for LimitsSection {
             upstream_requests: unplaced(512),
             upstream_requests_per_machine: unplaced(32),
             upstream_connect_seconds: unplaced(5),
-            upstream_response_seconds: unplaced(60),
+            upstream_response_seconds: unplaced(90),
         }
     }
 }
