@@ -12,7 +12,7 @@ pub mod reload;
 mod sources;
 mod unique;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -123,12 +123,30 @@ fn read_with(folder: &Path, sources: &mut Sources) -> Result<MachineTable, Vec<M
     if !problems.is_empty() {
         return Err(problems);
     }
-    MachineTable::new(machines).map_err(|error| {
+    let of_folder = |message| {
         vec![MachineProblem {
             path: folder.to_owned(),
-            message: error.to_string(),
+            message,
         }]
-    })
+    };
+    refuse_one_vm_id_for_two(&machines).map_err(of_folder)?;
+    MachineTable::new(machines).map_err(|error| of_folder(error.to_string()))
+}
+
+/// SECURITY: a metadata service that is told the `vm_id` would give one machine the data of the
+/// other. Machines in different resource groups may well have one name, which it is derived from.
+fn refuse_one_vm_id_for_two(machines: &[Machine]) -> Result<(), String> {
+    let mut seen = HashMap::new();
+    for machine in machines {
+        if let Some(other) = seen.insert(machine.facts.vm_id, &machine.id) {
+            return Err(format!(
+                "machines `{other}` and `{}` have the same vm_id: give each its own in `[facts]`, \
+                 or its own `name`",
+                machine.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Lists `*.toml` and `*.json`, hidden files left out, in the order of their names.

@@ -242,3 +242,18 @@ fn misspelt_fact_is_an_error_at_its_line() {
         );
     }
 }
+
+#[test]
+fn two_machines_that_a_service_could_not_tell_apart_are_refused() {
+    let named = |address: &str| format!("addresses = [\"{address}\"]\nname = \"web\"\n{DISABLED}");
+    let (one, two) = (named("10.0.0.1"), named("10.0.0.2"));
+    let text = problems(&[("a.toml", &one), ("b.toml", &two)]);
+    assert!(
+        text.contains("machines `a` and `b` have the same vm_id"),
+        "{text}"
+    );
+    let own = "[facts]\nvm_id = \"6f6f1c0e-2f0b-4a43-9d0a-51d1c5a3d001\"\n";
+    let told_apart = format!("{two}{own}");
+    let both = folder(&[("a.toml", &one), ("b.toml", &told_apart)]);
+    assert_eq!(table(&both).as_slice().len(), 2);
+}
