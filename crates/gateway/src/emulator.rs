@@ -22,6 +22,7 @@ mod upload;
 mod wireserver;
 mod xml;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::Method;
@@ -92,6 +93,14 @@ impl Emulator {
     /// When a certificate cannot be made.
     pub fn prepare(&self, table: &MachineTable, now: Timestamp) -> Result<(), CertificateError> {
         self.goal_states.prepare(table, now)
+    }
+
+    /// Forgets what is remembered of machines that are not in the table: they may be many in the
+    /// life of a host, and the facts of one hold its secrets.
+    pub(crate) fn keep(&self, table: &MachineTable) {
+        let machines: HashSet<_> = table.as_slice().iter().map(|one| &one.id).collect();
+        self.imds.keep(&machines);
+        self.goal_states.keep(&machines);
     }
 
     /// Answers a machine's request to a service of this kind.

@@ -142,6 +142,7 @@ impl Gateway {
 
     /// Replaces all machines; requests that are under way keep the machine they have.
     pub fn set_machines(&self, table: MachineTable) {
+        self.emulator.keep(&table);
         self.machines.store(Arc::new(table));
         self.changes.send_replace(());
     }

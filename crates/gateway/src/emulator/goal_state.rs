@@ -1,5 +1,6 @@
 //! The goal state of one machine at this moment: what the `WireServer` and the `HostGAPlugin` both tell.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use super::keyring::Keyring;
 use crate::certificate::{CertificateError, CertifiedKey};
 use crate::envelope::{ContentCipher, EnvelopeError, Recipient};
 use crate::facts::goal_state::{GoalState, ProtectedSettings};
-use crate::machine::{Machine, MachineTable};
+use crate::machine::{Machine, MachineId, MachineTable};
 
 /// What the goal states of all machines are made of, besides the machines themselves.
 #[derive(Debug, Default)]
@@ -63,6 +64,12 @@ impl GoalStates {
             names: Names::new(machine, incarnation.number),
             keyring: &self.keyring,
         }
+    }
+
+    /// Forgets all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        self.incarnations.keep(machines);
+        self.keyring.keep(machines);
     }
 
     /// Makes the certificates that are not there yet and counts what has changed.

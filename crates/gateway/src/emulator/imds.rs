@@ -3,6 +3,7 @@
 //! Refuses what the real one refuses: no `Metadata: true`, forwarded requests, repeated
 //! query names, an API version that is absent or not known.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
@@ -21,7 +22,7 @@ use super::token::TokenIssuer;
 use super::{instance, load_balancer, managed_identity};
 use crate::answer::{self, Answer};
 use crate::facts::Facts;
-use crate::machine::Machine;
+use crate::machine::{Machine, MachineId};
 
 /// The service with what it remembers of machines.
 #[derive(Debug)]
@@ -51,6 +52,12 @@ impl Imds {
             events: EventBook::default(),
             buckets: Buckets::default(),
         }
+    }
+
+    /// Forgets all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        self.events.keep(machines);
+        self.buckets.keep(machines);
     }
 
     /// Answers a request of a machine.

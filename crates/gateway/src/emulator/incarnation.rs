@@ -1,9 +1,10 @@
 //! Counts how often what a machine is told has changed, so that its agents notice.
 //!
 //! Agents fetch their goal state every few seconds and the rest of it when the count is another
-//! than before. The count begins at one with the process.
+//! than before. The count begins at one with the process, and behind the counts of all machines
+//! that are gone: one that comes back does not tell its agents a count that they know.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -41,26 +42,50 @@ impl Incarnation {
 
 /// The present incarnation of every machine that asked.
 #[derive(Debug, Default)]
-pub(super) struct Incarnations(Mutex<HashMap<MachineId, (Facts, Incarnation)>>);
+pub(super) struct Incarnations(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    machines: HashMap<MachineId, (Facts, Incarnation)>,
+    /// The highest count of a machine that is gone.
+    gone: u32,
+}
 
 impl Incarnations {
     /// Returns the incarnation of what a machine is told now.
     pub(super) fn of(&self, machine: &Machine, now: Timestamp) -> Incarnation {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = seen.get(&machine.id);
+        let before = seen.machines.get(&machine.id);
         if let Some((facts, incarnation)) = before
             && *facts == machine.facts
         {
             return *incarnation;
         }
-        let number = before.map_or(0, |(_, incarnation)| incarnation.number);
+        let number = before.map_or(seen.gone, |(_, incarnation)| incarnation.number);
         let incarnation = Incarnation {
             number: number.saturating_add(1),
             since: now,
             activity: Uuid::new_v4(),
         };
-        seen.insert(machine.id.clone(), (machine.facts.clone(), incarnation));
+        let state = (machine.facts.clone(), incarnation);
+        seen.machines.insert(machine.id.clone(), state);
         incarnation
+    }
+
+    /// Forgets all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen {
+            machines: all,
+            gone,
+        } = &mut *seen;
+        all.retain(|id, (_, incarnation)| {
+            let stays = machines.contains(id);
+            if !stays {
+                *gone = incarnation.number.max(*gone);
+            }
+            stays
+        });
     }
 }
 
@@ -83,6 +108,21 @@ mod tests {
         assert_ne!(first.etag(), second.etag());
         let other = incarnations.of(&machine("two", "10.0.0.2", None), now);
         assert_eq!(other.number, 1);
+    }
+
+    #[test]
+    fn machine_that_was_away_comes_back_with_a_count_that_its_agents_do_not_know() {
+        let incarnations = Incarnations::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let (one, other) = (
+            machine("one", "10.0.0.1", None),
+            machine("two", "10.0.0.2", None),
+        );
+        let (first, stays) = (incarnations.of(&one, now), incarnations.of(&other, now));
+        incarnations.keep(&HashSet::from([&other.id]));
+        assert_eq!(incarnations.0.lock().unwrap().machines.len(), 1);
+        assert_eq!(incarnations.of(&other, now), stays);
+        assert_eq!(incarnations.of(&one, now).number, first.number + 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The certificates that the host makes for machines whose owner gave none: one for each name, kept while the process runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::certificate::{CertificateError, CertifiedKey};
@@ -33,6 +33,11 @@ impl Keyring {
         Ok(Arc::clone(self.lock().entry(owner).or_insert(made)))
     }
 
+    /// Forgets the certificates of all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        self.lock().retain(|(id, _), _| machines.contains(id));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(MachineId, String), Arc<CertifiedKey>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,5 +59,9 @@ mod tests {
         let first = keyring.certificate(&one, &named("a")).unwrap();
         assert_eq!(keyring.certificate(&one, &named("a")).unwrap(), first);
         assert_ne!(keyring.certificate(&one, &named("b")).unwrap(), first);
+        keyring.keep(&HashSet::from([&one.id]));
+        assert_eq!(keyring.lock().len(), 2);
+        keyring.keep(&HashSet::new());
+        assert!(keyring.lock().is_empty());
     }
 }

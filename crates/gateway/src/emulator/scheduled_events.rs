@@ -6,7 +6,7 @@
 
 mod ledger;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use http::{Method, StatusCode};
@@ -37,6 +37,12 @@ struct Approval {
 }
 
 impl EventBook {
+    /// Forgets the events of all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        let mut ledgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.retain(|id, _| machines.contains(id));
+    }
+
     /// Answers a request under a version.
     pub(super) fn answer(&self, asked: Asked<'_>, version: &str) -> Answer {
         let (machine, now) = (asked.machine, asked.now);

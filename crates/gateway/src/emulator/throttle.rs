@@ -3,7 +3,7 @@
 //! The bucket is one instant, as in the generic cell rate algorithm: the time at which it
 //! will have run empty. A clock that steps back empties it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +61,12 @@ impl Buckets {
         // A time beyond the calendar's end empties the bucket, which is as good as any.
         *empty_at = now.checked_add(filled).unwrap_or(now);
         Ok(())
+    }
+
+    /// Forgets the buckets of all machines but these.
+    pub(super) fn keep(&self, machines: &HashSet<&MachineId>) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.retain(|(id, _), _| machines.contains(id));
     }
 }
 
@@ -120,6 +126,18 @@ mod tests {
         assert_eq!(admitted(&buckets, &app, Subject::General, now), 5);
         let free = machine("free", "10.0.0.5", None);
         assert_eq!(admitted(&buckets, &free, Subject::General, now), 100);
+    }
+
+    #[test]
+    fn bucket_lasts_as_long_as_its_machine() {
+        let (buckets, now) = (Buckets::default(), Timestamp::UNIX_EPOCH);
+        let (web, app) = (throttled("web"), throttled("app"));
+        for machine in [&web, &app] {
+            assert_eq!(admitted(&buckets, machine, Subject::General, now), 5);
+        }
+        buckets.keep(&HashSet::from([&web.id]));
+        assert_eq!(buckets.0.lock().unwrap().len(), 1);
+        assert_eq!(admitted(&buckets, &web, Subject::General, now), 0);
     }
 
     #[test]
