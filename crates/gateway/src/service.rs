@@ -367,12 +367,12 @@ impl Gateway {
         match self.verify(machine, request.head(), body).await {
             Ok(claims) => {
                 witness.found(SignatureFinding::Valid, Some(claims));
-                ambiguity(request)?;
-                require_covered(&request.head().headers)?;
+                // SECURITY: first, since it alone holds in Audit too: an ambiguous request would pass there.
                 if endpoint.kind.is_root_only() && claims.elevation != Elevation::Root {
                     return Err(Reason::RootRequired);
                 }
-                Ok(())
+                ambiguity(request)?;
+                require_covered(&request.head().headers)
             }
             Err(reason) => {
                 let finding = match reason {

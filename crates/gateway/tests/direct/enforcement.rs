@@ -192,8 +192,12 @@ async fn audit_answers_what_enforce_would_refuse_and_records_why() {
         assert_eq!((seen.signature, seen.reason), (finding, Some(reason)));
     }
     assert_eq!(host.gateway.counters().audit_findings, 3);
-    let not_root = Ask::wire(GOAL_STATE).signed(&key, Elevation::Unprivileged, host.now());
-    assert_eq!(host.ask(&not_root).await.reason(), "root_required");
+    let not_root = Ask::wire(GOAL_STATE);
+    let ambiguous = not_root.clone().with("X-Forwarded-For", "10.0.0.9");
+    for ask in [not_root, ambiguous] {
+        let ask = ask.signed(&key, Elevation::Unprivileged, host.now());
+        assert_eq!(host.ask(&ask).await.reason(), "root_required");
+    }
 }
 
 #[tokio::test]
