@@ -4,6 +4,9 @@
 //! request without a valid signature is refused with a code and nothing more; a request
 //! that two parsers could read differently is refused too.
 
+mod failure;
+mod judgement;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +15,11 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue};
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_protocol::header::HOST_DATE;
-use latchkey_protocol::request::Meaning;
-use latchkey_protocol::signature::Signable;
-use latchkey_protocol::{
-    Claims, Elevation, Endpoint, EndpointKind, Mode, Reason, Request, RequestHead,
-};
+use latchkey_protocol::{Endpoint, EndpointKind, Reason, Request, RequestHead};
 use latchkey_record::observation::SignatureFinding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::answer::Answer;
 use crate::backend::{Asker, Backend, Reply};
@@ -29,11 +28,11 @@ use crate::channel::ChannelCall;
 use crate::clock::{Clock, http_date};
 use crate::counters::{CounterValues, Counters};
 use crate::emulator::Emulator;
-use crate::key_service::{KeyKnown, KeyService, KeyServiceError};
+use crate::key_service::KeyService;
 use crate::machine::{Machine, MachineTable};
 use crate::observe::{ObservationSink, Witness};
-use crate::upstream::{ForwardError, Upstream, UpstreamSettings};
-use crate::verify::{Signature, require_covered};
+use crate::upstream::{Upstream, UpstreamSettings};
+use failure::{Failure, blame, unanswered};
 
 /// Where a connection came in: facts of the kernel.
 #[derive(Clone, Debug)]
@@ -75,31 +74,6 @@ pub enum Ending<S> {
     /// An answer broke off: it must be reset, so that the client does not take what it has for the
     /// whole.
     BrokenOff(S),
-}
-
-/// Why a request gets no answer of a service.
-enum Failure {
-    /// It is refused.
-    Refused(Reason),
-    /// It passed, and the metadata service did not answer well.
-    Unanswered(Reason),
-    /// The client is gone.
-    Gone,
-}
-
-impl From<Reason> for Failure {
-    fn from(reason: Reason) -> Self {
-        Self::Refused(reason)
-    }
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Refused(reason) => Self::Refused(reason),
-            ReadError::Io(_) => Self::Gone,
-        }
-    }
 }
 
 impl Gateway {
@@ -335,7 +309,7 @@ impl Gateway {
         };
         if request.upload().is_some() {
             witness.found(SignatureFinding::Exempt, None);
-            self.weigh(mode, ambiguity(&request), witness)?;
+            self.weigh(mode, judgement::ambiguity(&request), witness)?;
             let reply = backend.upload(&asker, request, connection).await;
             return reply.map_err(|error| unanswered(&machine, kind, error));
         }
@@ -353,79 +327,6 @@ impl Gateway {
         self.machines
             .load()
             .identify(ingress.source.ip(), ingress.interface.as_deref())
-    }
-
-    /// Finds what Enforce has against a guest's request.
-    async fn judge(
-        &self,
-        machine: &Machine,
-        endpoint: &Endpoint,
-        request: &Request,
-        body: &[u8],
-        witness: &mut Witness<'_>,
-    ) -> Result<(), Reason> {
-        match self.verify(machine, request.head(), body).await {
-            Ok(claims) => {
-                witness.found(SignatureFinding::Valid, Some(claims));
-                // SECURITY: first, since it alone holds in Audit too: an ambiguous request would pass there.
-                if endpoint.kind.is_root_only() && claims.elevation != Elevation::Root {
-                    return Err(Reason::RootRequired);
-                }
-                ambiguity(request)?;
-                require_covered(&request.head().headers)
-            }
-            Err(reason) => {
-                let finding = match reason {
-                    Reason::SignatureMissing => SignatureFinding::Absent,
-                    _ => SignatureFinding::Invalid,
-                };
-                witness.found(finding, None);
-                Err(reason)
-            }
-        }
-    }
-
-    async fn verify(
-        &self,
-        machine: &Machine,
-        head: &RequestHead,
-        body: &[u8],
-    ) -> Result<Claims, Reason> {
-        let signature = Signature::read(&head.headers)?.ok_or(Reason::SignatureMissing)?;
-        let key = self.keys.accepted(machine, signature.key()).await;
-        let key = key.map_err(|error| blame(machine, error))?;
-        let signable = Signable {
-            method: &head.method,
-            target: &head.target,
-            headers: &head.headers,
-            body,
-        };
-        let (key, known) = match &key {
-            Some(key) => (&key.issued().key, KeyKnown::Known),
-            None => (self.keys.decoy(), KeyKnown::No),
-        };
-        signature.verify(&signable, key, known, self.clock.now())
-    }
-
-    /// Applies the mode to an objection: Enforce refuses, Audit records, Disabled does not look.
-    fn weigh(
-        &self,
-        mode: Mode,
-        objection: Result<(), Reason>,
-        witness: &mut Witness<'_>,
-    ) -> Result<(), Failure> {
-        match (mode, objection) {
-            (_, Ok(())) | (Mode::Disabled, Err(_)) => Ok(()),
-            // The deployed rule of root-only services holds in Audit too.
-            (Mode::Enforce, Err(reason)) | (Mode::Audit, Err(reason @ Reason::RootRequired)) => {
-                Err(reason.into())
-            }
-            (Mode::Audit, Err(reason)) => {
-                self.counters.audit_findings.increment();
-                witness.blamed(reason);
-                Ok(())
-            }
-        }
     }
 
     fn refusal(&self, reason: Reason, witness: &mut Witness<'_>) -> Answer {
@@ -452,37 +353,6 @@ impl Gateway {
     fn date(&self, headers: &mut HeaderMap) {
         if let Ok(date) = HeaderValue::try_from(http_date(self.clock.now())) {
             headers.insert(HOST_DATE, date);
-        }
-    }
-}
-
-fn ambiguity(request: &Request) -> Result<(), Reason> {
-    match request.meaning() {
-        Meaning::Canonical(_) => Ok(()),
-        Meaning::Ambiguous(reason) => Err(*reason),
-    }
-}
-
-/// Returns what a client is told; why it gets no answer goes to the log.
-fn unanswered(machine: &Machine, endpoint: EndpointKind, error: ForwardError) -> Failure {
-    let reason = match error {
-        ForwardError::Client(error) => return error.into(),
-        ForwardError::Service(ref error) => error.reason(),
-        ForwardError::Description(_) | ForwardError::Bug(_) => Reason::InternalError,
-    };
-    let error: &dyn std::error::Error = &error;
-    warn!(machine = %machine.id, %endpoint, error, "request could not be forwarded");
-    Failure::Unanswered(reason)
-}
-
-/// Returns the reason that a client is told; what went wrong inside goes to the log.
-fn blame(machine: &Machine, error: KeyServiceError) -> Reason {
-    match error {
-        KeyServiceError::Refused(reason) => reason,
-        error => {
-            let error: &dyn std::error::Error = &error;
-            error!(machine = %machine.id, error, "key service failed, request refused");
-            Reason::InternalError
         }
     }
 }
