@@ -3,7 +3,6 @@
 //! Unknown fields, values out of bounds and endpoints that contradict each other are errors;
 //! all of them are reported at once.
 
-mod document;
 mod file;
 mod problem;
 
@@ -13,11 +12,11 @@ use std::time::Duration;
 
 use latchkey_http1::Limits;
 use latchkey_protocol::{EndpointKind, EndpointTable};
+pub use latchkey_settings::Place;
+use latchkey_settings::{Document, Misfit};
 
 use crate::audit::AuditConfig;
 use crate::upstream::Patience;
-pub use document::Place;
-use document::{Document, Misfit};
 pub use file::ConfigFile;
 use file::{AuditSection, LimitsSection};
 pub use problem::{ConfigError, ConfigProblem, Finding};

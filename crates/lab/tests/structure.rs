@@ -14,8 +14,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use latchkey_protocol::Reason;
 
 /// What a crate must not depend on although it stands on a lower floor, or is of the outside.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("latchkey-protocol", &["tokio", "aya", "hyper"]),
+    ("latchkey-settings", &["tokio", "aya", "hyper"]),
     ("latchkey-record", &["tokio", "aya", "hyper"]),
     ("latchkey-policy", &["tokio", "aya", "hyper"]),
     ("latchkey-agent", &["latchkey-gateway", "aya"]),
@@ -23,7 +24,7 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
 ];
 
 /// The crates that must refuse `unsafe` beyond any exception.
-const PURE: [&str; 3] = ["protocol", "record", "policy"];
+const PURE: [&str; 4] = ["protocol", "settings", "record", "policy"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

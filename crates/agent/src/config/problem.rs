@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use latchkey_protocol::endpoint::EndpointError;
-
-use super::document::{Misfit, Place};
+use latchkey_settings::{Misfit, Place};
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]

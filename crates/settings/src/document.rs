@@ -1,38 +1,27 @@
-//! The text of a configuration file: read with all that is wrong with its form, and searched for where a field stands.
+//! A TOML text: read with all that is wrong with its form, and searched for where a field stands.
 //!
 //! What does not fit is noted and taken out, so that the rest can be read too.
 
-use std::fmt;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-/// A place in a text, ordered as one reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
-}
+use crate::Place;
 
 /// What is wrong with the form of a text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
-    pub(super) place: Option<Place>,
-    pub(super) message: String,
+pub struct Misfit {
+    /// Where; nothing when the reader does not know.
+    pub place: Option<Place>,
+    /// What; it may quote a value of the text.
+    pub message: String,
 }
 
-/// A configuration text.
-pub(super) struct Document<'a> {
+/// A TOML text.
+#[derive(Debug)]
+pub struct Document<'a> {
     text: &'a str,
     root: Spanned<DeTable<'a>>,
 }
@@ -42,7 +31,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// With everything that is not TOML.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Vec<Misfit>> {
+    pub fn parse(text: &'a str) -> Result<Self, Vec<Misfit>> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let document = Self { text, root };
         if errors.is_empty() {
@@ -53,7 +42,7 @@ impl<'a> Document<'a> {
     }
 
     /// Reads what fits as a value, takes out what does not, and returns both.
-    pub(super) fn read<T: DeserializeOwned>(&mut self) -> (Option<T>, Vec<Misfit>) {
+    pub fn read<T: DeserializeOwned>(&mut self) -> (Option<T>, Vec<Misfit>) {
         let (mut misfits, mut taken_out) = (Vec::new(), Vec::<String>::new());
         loop {
             let error = match T::deserialize(Deserializer::from(self.root.clone())) {
@@ -78,7 +67,8 @@ impl<'a> Document<'a> {
     }
 
     /// Returns where the value of a field stands, such as `limits.max_connections` or `endpoints.0`.
-    pub(super) fn place_of(&self, field: &str) -> Option<Place> {
+    #[must_use]
+    pub fn place_of(&self, field: &str) -> Option<Place> {
         let mut names = field.split('.');
         let first = names.next()?;
         let mut value = self.root.get_ref().get(first)?;
@@ -89,22 +79,19 @@ impl<'a> Document<'a> {
                 _ => return None,
             };
         }
-        Some(self.place(value.span()))
+        Some(self.place(&value.span()))
+    }
+
+    /// Returns where the part of the text with this span begins.
+    #[must_use]
+    pub fn place(&self, span: &Range<usize>) -> Place {
+        Place::of(span.start, self.text)
     }
 
     fn misfit(&self, error: &toml::de::Error) -> Misfit {
         Misfit {
-            place: error.span().map(|span| self.place(span)),
+            place: error.span().map(|span| self.place(&span)),
             message: error.message().to_owned(),
-        }
-    }
-
-    fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Place {
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
         }
     }
 }
