@@ -15,6 +15,8 @@ impl Place {
     /// Returns the place of a byte of a text.
     pub(crate) fn of(byte: usize, text: &str) -> Self {
         let before = text.get(..byte).unwrap_or_default();
+        // Editors do not count the mark.
+        let before = before.trim_start_matches('\u{feff}');
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {
             line: before.matches('\n').count() + 1,
