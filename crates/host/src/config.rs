@@ -4,7 +4,7 @@
 
 pub mod file;
 mod limits;
-mod place;
+mod problem;
 mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,10 +15,12 @@ use latchkey_gateway::ConnectionLimits;
 use latchkey_gateway::upstream::UpstreamLimits;
 use latchkey_http1::Limits;
 use latchkey_protocol::{Endpoint, EndpointKind, EndpointTable, Mode};
+use latchkey_settings::Document;
 
 use file::{ConfigFile, EndpointSection};
 use limits::CheckedLimits;
-pub use place::{ConfigProblem, Problems};
+pub use problem::ConfigProblem;
+use problem::Problems;
 pub use upstream::{Location, LocationError, UpstreamConfig};
 
 /// The checked configuration.
@@ -96,17 +98,15 @@ impl Config {
     /// Checks the text of a file.
     ///
     /// # Errors
-    /// With every problem that it has; a text that is not of the form has one.
+    /// With every problem that it has; a text that is not TOML with that alone.
     pub fn parse(text: &str) -> Result<Self, Vec<ConfigProblem>> {
-        let mut problems = Problems::in_text(text);
-        let file: ConfigFile = match toml::from_str(text) {
-            Ok(file) => file,
-            Err(error) => {
-                problems.at(error.span().unwrap_or_default(), error.message());
-                return Err(problems.into_vec());
-            }
-        };
-        let config = Self::check(&file, &mut problems);
+        let mut document = Document::parse(text).map_err(|misfits| {
+            let problems = misfits.into_iter().map(ConfigProblem::from);
+            problems.collect::<Vec<_>>()
+        })?;
+        let (file, misfits) = document.read::<ConfigFile>();
+        let mut problems = Problems::of(&document, misfits);
+        let config = file.and_then(|file| Self::check(&file, &mut problems));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             Some(_) | None => Err(problems.into_vec()),
@@ -122,7 +122,7 @@ impl Config {
             Some(url) => {
                 if !url.as_ref().starts_with("http://") && !url.as_ref().starts_with("https://") {
                     problems.at(
-                        url.span(),
+                        &url.span(),
                         &format!("`{}` is no http or https URL", url.as_ref()),
                     );
                 }
@@ -174,40 +174,48 @@ impl Config {
 }
 
 fn endpoints(file: &ConfigFile, problems: &mut Problems<'_>) -> Option<EndpointTable> {
-    let sections = file.endpoints.by_kind();
-    let endpoints = sections.map(|(kind, section)| endpoint(kind, section, problems));
-    match EndpointTable::new(endpoints.to_vec()) {
-        Ok(table) => Some(table),
-        Err(error) => {
-            problems.at(0..0, &error.to_string());
-            None
+    let mut table = EndpointTable::default();
+    for (kind, section) in file.endpoints.by_kind() {
+        let Some(endpoint) = endpoint(kind, section, problems) else {
+            continue;
+        };
+        let mut endpoints = table.as_slice().to_vec();
+        endpoints.push(endpoint);
+        match EndpointTable::new(endpoints) {
+            Ok(larger) => table = larger,
+            // A section that lost something has values that nobody wrote.
+            Err(_) if !problems.is_whole("endpoints") => {}
+            Err(error) => problems.about(&format!("endpoints.{kind}"), &error.to_string()),
         }
     }
+    (table.as_slice().len() == file.endpoints.by_kind().len()).then_some(table)
 }
 
 fn endpoint(
     kind: EndpointKind,
     section: &EndpointSection,
     problems: &mut Problems<'_>,
-) -> Endpoint {
+) -> Option<Endpoint> {
     if *section.port.as_ref() == 0 {
         problems.at(
-            section.port.span(),
+            &section.port.span(),
             "the port is 0: name one that guests can know",
         );
     }
     let addresses = section.addresses.iter();
-    Endpoint {
+    let addresses: Vec<_> = addresses
+        .filter_map(|text| problems.parsed::<IpAddr>(text, "is no IP address"))
+        .collect();
+    // Whether it has an address, and nobody else's, is known of those that could be read.
+    (addresses.len() == section.addresses.len()).then(|| Endpoint {
         name: kind.as_str().to_owned(),
         kind,
-        addresses: addresses
-            .filter_map(|text| problems.parsed::<IpAddr>(text, "is no IP address"))
-            .collect(),
+        addresses,
         port: *section.port.as_ref(),
         hosts: section.hosts.clone(),
         initial_mode: Mode::Enforce,
         msp: true,
-    }
+    })
 }
 
 impl fmt::Display for Config {
@@ -221,95 +229,4 @@ impl fmt::Display for Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn empty_file_is_the_default_configuration() {
-        let config = Config::parse("").unwrap();
-        assert_eq!(config.admin_listen.to_string(), "127.0.0.1:9420");
-        assert_eq!(config.issuer, "http://127.0.0.1:9420");
-        let names: Vec<_> = config
-            .endpoints
-            .as_slice()
-            .iter()
-            .map(|e| (e.name.as_str(), e.port))
-            .collect();
-        assert_eq!(names, [("imds", 80), ("wireserver", 80), ("hostga", 32526)]);
-    }
-
-    #[test]
-    fn printed_configuration_configures_the_same() {
-        let config = Config::parse("state_dir = \"/tmp/x\"\n[limits]\nidle_seconds = 9\n").unwrap();
-        let again = Config::parse(&config.to_string()).unwrap();
-        assert_eq!(format!("{config:?}"), format!("{again:?}"));
-    }
-
-    #[test]
-    fn upstream_is_printed_as_it_is_configured() {
-        let text = "[endpoints.imds]\naddresses = [\"169.254.169.254\"]\n\
-                    upstream = \"http://10.0.0.5:8775\"\nupstream_secret_file = \"/etc/secret\"\n\
-                    upstream_headers = { X-Instance-ID = \"{vm_id}\", x-code = \"{hmac:vm_id}\" }\n";
-        let config = Config::parse(text).unwrap();
-        let upstream = config.upstream(EndpointKind::Imds).unwrap();
-        assert_eq!(upstream.location.authority(), "10.0.0.5:8775");
-        assert!(config.upstream(EndpointKind::WireServer).is_none());
-        let again = Config::parse(&config.to_string()).unwrap();
-        assert_eq!(format!("{config:?}"), format!("{again:?}"));
-    }
-
-    #[test]
-    fn upstream_that_would_not_work_is_refused_with_its_place() {
-        let section = "[endpoints.imds]\naddresses = [\"169.254.169.254\"]\n";
-        for (line, complaint) in [
-            ("upstream = \"https://a\"", "TLS is not spoken"),
-            ("upstream_headers = { x = \"a\" }", "there is none"),
-            ("upstream_secret_file = \"/s\"", "there is none"),
-            (
-                "upstream = \"http://a\"\nupstream_headers = { Host = \"a\" }",
-                "itself",
-            ),
-            (
-                "upstream = \"http://a\"\nupstream_headers = { x = \"{uuid}\" }",
-                "is no field",
-            ),
-            (
-                "upstream = \"http://a\"\nupstream_headers = { x = \"{hmac:id}\" }",
-                "no upstream_secret_file",
-            ),
-        ] {
-            let problems = Config::parse(&format!("{section}{line}\n")).unwrap_err();
-            assert_eq!(problems.len(), 1, "{problems:?}");
-            assert!(problems[0].message.contains(complaint), "{problems:?}");
-            assert!(problems[0].line >= 3, "{problems:?}");
-        }
-    }
-
-    #[test]
-    fn every_problem_is_reported_with_line_and_column() {
-        let text = "[admin]\nlisten = \"here\"\n[endpoints.imds]\naddresses = [\"169.254.169.254\", \"x\"]\nport = 0\n[limits]\nhead_seconds = 0\n";
-        let problems = Config::parse(text).unwrap_err();
-        let places: Vec<_> = problems
-            .iter()
-            .map(|problem| (problem.line, problem.column))
-            .collect();
-        assert_eq!(places, [(2, 10), (5, 8), (4, 33), (7, 16)], "{problems:?}");
-    }
-
-    #[test]
-    fn unknown_field_is_refused_with_its_place() {
-        let problems = Config::parse("state_dir = \"/tmp\"\nstate_dri = \"/tmp\"\n").unwrap_err();
-        assert_eq!((problems.len(), problems[0].line), (1, 2), "{problems:?}");
-        assert!(problems[0].to_string().contains("state_dri"));
-    }
-
-    #[test]
-    fn one_address_and_port_cannot_be_two_endpoints() {
-        let text = "[endpoints.imds]\naddresses = [\"168.63.129.16\"]\n";
-        assert!(
-            Config::parse(text).unwrap_err()[0]
-                .to_string()
-                .contains("both claim")
-        );
-    }
-}
+mod tests;

@@ -24,7 +24,10 @@ impl CheckedLimits {
     pub(super) fn check(section: &LimitsSection, problems: &mut Problems<'_>) -> Self {
         let mut positive = |value: &Spanned<u32>| {
             if *value.as_ref() == 0 {
-                problems.at(value.span(), "the limit is 0: nothing would ever be served");
+                problems.at(
+                    &value.span(),
+                    "the limit is 0: nothing would ever be served",
+                );
             }
             *value.as_ref()
         };

@@ -91,7 +91,9 @@ impl UpstreamConfig {
     /// answers there.
     pub(super) fn check(section: &EndpointSection, problems: &mut Problems<'_>) -> Option<Self> {
         let Some(url) = &section.upstream else {
-            refuse_without_upstream(section, problems);
+            if problems.is_whole("endpoints") {
+                refuse_without_upstream(section, problems);
+            }
             return None;
         };
         let location = problems.parsed::<Location>(
@@ -101,12 +103,13 @@ impl UpstreamConfig {
         let mut description = Description::default();
         for (name, value) in &section.upstream_headers {
             if let Err(error) = description.add(name, value.as_ref()) {
-                problems.at(value.span(), &error.to_string());
+                problems.at(&value.span(), &error.to_string());
             }
         }
-        if description.needs_secret() && section.upstream_secret_file.is_none() {
+        let has_secret = section.upstream_secret_file.is_some() || !problems.is_whole("endpoints");
+        if description.needs_secret() && !has_secret {
             problems.at(
-                url.span(),
+                &url.span(),
                 "a header holds an `hmac:` field, and there is no upstream_secret_file",
             );
         }
@@ -125,13 +128,13 @@ impl UpstreamConfig {
 fn refuse_without_upstream(section: &EndpointSection, problems: &mut Problems<'_>) {
     for value in section.upstream_headers.values() {
         problems.at(
-            value.span(),
+            &value.span(),
             "headers are for an upstream, and there is none",
         );
     }
     if let Some(file) = &section.upstream_secret_file {
         problems.at(
-            file.span(),
+            &file.span(),
             "a secret is for an upstream, and there is none",
         );
     }
