@@ -6,19 +6,22 @@
 
 mod document;
 mod facts;
+mod form;
 mod goal_state;
+mod problem;
 mod profile;
 pub mod reload;
 mod sources;
 mod unique;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use latchkey_gateway::{Machine, MachineTable};
 
 use document::MachineFile;
+use form::Form;
+pub use problem::MachineProblem;
 pub use sources::Fingerprint;
 use sources::Sources;
 
@@ -29,21 +32,6 @@ pub struct Reading {
     pub outcome: Result<MachineTable, InvalidMachines>,
     /// Names the content of all files that were read.
     pub fingerprint: Fingerprint,
-}
-
-/// One problem of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineProblem {
-    /// The file, or the folder.
-    pub path: PathBuf,
-    /// What is wrong, with line and column where the file is not of the form.
-    pub message: String,
-}
-
-impl fmt::Display for MachineProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.message)
-    }
 }
 
 /// Why the files are no set of machines.
@@ -86,51 +74,57 @@ pub fn fingerprint(folder: &Path, known: &Fingerprint) -> Fingerprint {
 }
 
 fn read_with(folder: &Path, sources: &mut Sources) -> Result<MachineTable, Vec<MachineProblem>> {
-    let files = machine_files(folder).map_err(|source| {
-        vec![MachineProblem {
-            path: folder.to_owned(),
-            message: format!("cannot list: {source}"),
-        }]
-    })?;
-    let mut read: Vec<_> = files
-        .into_iter()
-        .map(|path| {
-            let document = sources
-                .read(&path)
-                .and_then(|text| MachineFile::parse(&path, &text));
-            (path, document)
-        })
-        .collect();
+    let whole = |path: &Path, message| MachineProblem {
+        path: path.to_owned(),
+        place: None,
+        message,
+    };
+    let files = machine_files(folder)
+        .map_err(|source| vec![whole(folder, format!("cannot list: {source}"))])?;
+    let mut problems = Vec::new();
+    let mut texts = Vec::new();
+    for path in files {
+        match sources.read(&path) {
+            Ok(text) => texts.push((path, text)),
+            Err(message) => problems.push(whole(&path, message)),
+        }
+    }
+    let machines = check(&texts, sources, &mut problems);
+    if !problems.is_empty() {
+        problems.sort_by(|one, other| one.path.cmp(&other.path));
+        return Err(problems);
+    }
+    refuse_one_vm_id_for_two(&machines).map_err(|message| vec![whole(folder, message)])?;
+    MachineTable::new(machines).map_err(|error| vec![whole(folder, error.to_string())])
+}
+
+/// Returns the machines of these texts, and adds all that is wrong with them.
+fn check(
+    texts: &[(PathBuf, String)],
+    sources: &mut Sources,
+    problems: &mut Vec<MachineProblem>,
+) -> Vec<Machine> {
+    let read = texts
+        .iter()
+        .map(|(path, text)| (path, Form::<MachineFile>::read(path, text)));
+    let mut read: Vec<_> = read.collect();
     // A profile may lie beside the machine that names it; it is no machine.
     let profiles: BTreeSet<_> = read
         .iter()
-        .filter_map(|(path, document)| Some((path, document.as_ref().ok()?)))
-        .flat_map(|(path, document)| document.profile_paths(path))
+        .filter_map(|(path, form)| Some((path, form.value.as_ref()?)))
+        .flat_map(|(path, file)| file.profile_paths(path))
         .collect();
-    read.retain(|(path, _)| !profiles.contains(path));
-    let mut machines: Vec<Machine> = Vec::new();
-    let mut problems = Vec::new();
-    for (path, document) in read {
-        let checked = document.map_err(|message| vec![message]);
-        match checked.and_then(|document| document.check(&path, sources)) {
-            Ok(machine) => machines.push(machine),
-            Err(messages) => problems.extend(messages.into_iter().map(|message| MachineProblem {
-                path: path.clone(),
-                message,
-            })),
+    read.retain(|(path, _)| !profiles.contains(*path));
+    let mut machines = Vec::new();
+    for (path, mut form) in read {
+        let is_whole = form.misfits.is_empty();
+        match form.value.take().map(|file| file.check(path, sources)) {
+            Some(Ok(machine)) if is_whole => machines.push(machine),
+            Some(Err(found)) => problems.extend(form.problems(path, found.into_vec())),
+            Some(Ok(_)) | None => problems.extend(form.problems(path, Vec::new())),
         }
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let of_folder = |message| {
-        vec![MachineProblem {
-            path: folder.to_owned(),
-            message,
-        }]
-    };
-    refuse_one_vm_id_for_two(&machines).map_err(of_folder)?;
-    MachineTable::new(machines).map_err(|error| of_folder(error.to_string()))
+    machines
 }
 
 /// SECURITY: a metadata service that is told the `vm_id` would give one machine the data of the

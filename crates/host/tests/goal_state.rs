@@ -183,11 +183,21 @@ fn what_no_agent_could_act_on_is_refused_with_a_reason() {
 
 #[test]
 fn problem_of_a_file_does_not_quote_its_secrets() {
-    let problem = problem(
-        "[[goal_state.remote_users]]\nname = \"u\"\nexpires = \"soon\"\npassword = \"hidden\" x\n",
-    );
-    assert!(problem.contains("TOML parse error at line"), "{problem}");
-    assert!(!problem.contains("hidden"), "{problem}");
+    let user = "[[goal_state.remote_users]]\nname = \"u\"\n";
+    for end in [
+        format!("{user}expires = \"soon\"\npassword = \"hidden\" x\n"),
+        format!("{user}expires = \"hidden\"\npassword = \"hidden\"\n"),
+        format!("{user}password = [\"hidden\"]\n"),
+        "[goal_state]\nremote_users = \"hidden\"\n".to_owned(),
+        "[goal_state]\nremote_users = [\"hidden, expected a map\"]\n".to_owned(),
+        "[goal_state]\nstatus_blob_kind = \"hidden\"\n".to_owned(),
+        "[facts]\nvm_id = \"hidden\"\n".to_owned(),
+        "[goal_state]\nextensions = 1\ncertificates = { private_key = \"hidden\" }\n".to_owned(),
+    ] {
+        let problem = problem(&end);
+        assert!(problem.contains("a.toml:"), "{problem}");
+        assert!(!problem.contains("hidden"), "{problem}");
+    }
 }
 
 #[test]

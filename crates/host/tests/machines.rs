@@ -89,15 +89,124 @@ fn every_file_with_a_problem_is_named() {
         ),
     ]);
     for expected in [
-        "a.toml: TOML parse error at line 2",
+        "a.toml:2:1: unknown field `nonsense`",
+        "a.toml: `imds` is missing",
         "b.json: `addresses` is empty",
-        "c.toml: `a/b`",
-        "d.toml: `state` needs",
+        "c.toml:2:13: `a/b`",
+        "d.toml:2:9: `state` needs",
         "e.toml: protocol 1.0 needs",
-        "f.toml: `imds`: `Off` is not a mode",
+        "f.toml:2:8: `imds`: `Off` is not a mode",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
+}
+
+/// What is wrong with a machine file, each on a line that begins with its place.
+fn told(text: &str) -> Vec<String> {
+    let text = problems(&[("a.toml", text)]);
+    let after_name = |line: &str| Some(line.split_once("a.toml:")?.1.trim_start().to_owned());
+    text.lines().filter_map(after_name).collect()
+}
+
+fn assert_told(text: &str, expected: &[&str]) {
+    let told = told(text);
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for (line, expected) in told.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{expected} in {told:?}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_file_is_named_with_line_and_column() {
+    let text = "colour = \"red\"\naddresses = [\"10.0.0.1\", \"ü\", \"10.0.0\"]\n\
+                key_incarnation = \"first\"\ninterface = \"a/b\"\nimds = { mode = \"Off\" }\n\
+                [facts]\ntags = { größe = 1 }\n[[facts.network]]\nprefix = 33\n[[facts.network]]\n\
+                prefix = 300\n[[goal_state.remote_users]]\nname = \"u\"\npassword = \"hidden\"\n\
+                [[goal_state.remote_users]]\nname = \"u\"\n"
+        .replace("größe", "\"größe\"");
+    let expected = [
+        "`wireserver` is missing",
+        "1:1: unknown field `colour`",
+        "2:26: invalid IP address",
+        "2:31: invalid IP address",
+        "3:19: invalid type: string, expected u32",
+        "4:13: `a/b` is not the name",
+        "5:8: `imds`: `Off` is not a mode",
+        "7:20: invalid type: integer, expected a string",
+        "9:10: `facts.network.prefix` is 33",
+        "11:10: invalid value: integer, expected u8",
+        "12:1: missing field `expires`",
+        "15:1: missing field `password`",
+    ];
+    assert_told(&text, &expected);
+    assert_told(&text.replace('\n', "\r\n"), &expected);
+}
+
+#[test]
+fn nothing_is_said_to_be_missing_that_only_does_not_fit() {
+    for (text, expected) in [
+        (
+            "addresses = \"10.0.0.1\"\nimds = 1\nwireserver = { mode = 2 }\nid = 3\n",
+            &[
+                "1:13: invalid type",
+                "2:8: invalid type",
+                "3:23: invalid type",
+                "4:6: invalid type",
+            ][..],
+        ),
+        (
+            "addresses = [1]\nprotocol = 1\nstate = \"Disabled\"\n",
+            &["1:14: invalid type", "2:12: "],
+        ),
+        (
+            &format!(
+                "addresses = [\"10.0.0.1\"]\n{DISABLED}[facts.identity]\nclient_id = 1\n\
+                 object_id = \"6f6f1c0e-2f0b-4a43-9d0a-51d1c5a3d004\"\n\
+                 [[goal_state.certificates]]\nname = 1\n\
+                 [[goal_state.extensions]]\nname = \"x\"\nversion = \"1\"\nmanifests = [\"m\"]\n\
+                 protected_settings = {{}}\ncertificate = \"a\"\n"
+            ),
+            &["5:13: invalid type", "8:8: invalid type"],
+        ),
+    ] {
+        assert_told(text, expected);
+    }
+}
+
+#[test]
+fn field_that_is_given_twice_is_named_where_it_stands_again() {
+    let text =
+        format!("addresses = [\"10.0.0.1\"]\n{DISABLED}imds = {{ mode = \"Audit\" }}\n[imds]\n");
+    assert_told(&text, &["4:1: duplicate key", "5:2: duplicate key"]);
+}
+
+#[test]
+fn one_section_is_placed_as_well_as_a_list() {
+    let text = format!(
+        "addresses = [\"10.0.0.1\"]\n{DISABLED}[facts.network]\nmac = \"x\"\nprefix = 33\n"
+    );
+    assert_told(
+        &text,
+        &["5:7: `facts.network.mac`", "6:10: `facts.network.prefix`"],
+    );
+}
+
+#[test]
+fn problem_of_a_profile_or_of_json_has_a_place_too() {
+    let machine = "addresses = [\"10.0.0.1\"]\nimds = { mode = \"Audit\", profile = \"p.toml\" }\n\
+         wireserver = { mode = \"Disabled\" }\n";
+    let text = problems(&[
+        ("a.toml", machine),
+        ("p.toml", "defaultAccess = \"Allow\"\nx\n"),
+    ]);
+    assert!(text.contains("a.toml:2:8: `imds`: "), "{text}");
+    assert!(text.contains("p.toml:2:"), "{text}");
+    let text = problems(&[("b.json", "{\n  \"addresses\": \"hidden\"\n}")]);
+    assert!(
+        text.contains("b.json:2:23: invalid type: string, expected"),
+        "{text}"
+    );
+    assert!(!text.contains("hidden"), "{text}");
 }
 
 #[test]
@@ -227,7 +336,7 @@ fn misspelt_fact_is_an_error_at_its_line() {
         ("[[facts.network]]\nmacs = \"1\"\n", "unknown field `macs`"),
         (
             "[[facts.events]]\ntype = \"Sleep\"\n",
-            "unknown variant `Sleep`",
+            "unknown variant, expected one of `Freeze`",
         ),
         ("[facts.throttle]\nrate = 1\n", "unknown field `rate`"),
         (
@@ -237,7 +346,7 @@ fn misspelt_fact_is_an_error_at_its_line() {
     ] {
         let text = facts_problems(facts);
         assert!(
-            text.contains(field) && text.contains("at line"),
+            text.contains(field) && text.contains("a.toml:5:"),
             "{field} in {text}"
         );
     }

@@ -339,14 +339,16 @@ async fn command_line_says_what_is_wrong_and_where() {
             .unwrap()
             .contains("bad.toml")
     );
-    std::fs::write(&config, "[admin]\nlisten = \"x\"\n").unwrap();
+    let text_of_config = "nonsense = 1\n[admin]\nlisten = \"x\"\n[limits]\nhead_seconds = 0\n\
+                          idle_seconds = \"long\"\n[endpoints.imds]\nport = 81\n";
+    std::fs::write(&config, text_of_config).unwrap();
     let bad_config = run(&["--config", text(&config), "--check-config"]).await;
     assert_eq!(bad_config.status.code(), Some(3));
-    assert!(
-        String::from_utf8(bad_config.stderr)
-            .unwrap()
-            .contains("host.toml:2:10")
-    );
+    let said = String::from_utf8(bad_config.stderr).unwrap();
+    for place in ["1:1", "3:10", "5:16", "6:16", "7:1"] {
+        let place = format!("\n{}:{place}: ", text(&config));
+        assert!(said.contains(&place), "{place} in {said}");
+    }
     assert_eq!(
         run(&["--config", "/no/such/file"]).await.status.code(),
         Some(1)

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::facts::FactsSection;
 use super::goal_state::GoalStateSection;
+use super::problem::Problems;
 use super::profile;
 use super::sources::Sources;
 use super::unique::Unique;
@@ -24,7 +25,9 @@ pub(super) struct MachineFile {
     id: Option<String>,
     /// The machine's resource name; by default its id.
     name: Option<String>,
-    /// The addresses that its packets come from.
+    /// The addresses that its packets come from. Defaulted so that a file without them is checked
+    /// to its end; to have none is a problem.
+    #[serde(default)]
     addresses: Vec<IpAddr>,
     /// The host's interface that its packets come in over; without, any that no machine names.
     interface: Option<String>,
@@ -90,15 +93,6 @@ const fn first_incarnation() -> u32 {
 }
 
 impl MachineFile {
-    /// Reads the text of a file by the file's extension.
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, String> {
-        if path.extension().is_some_and(|kind| kind == "json") {
-            serde_json::from_str(text).map_err(|error| error.to_string())
-        } else {
-            toml::from_str(text).map_err(|error| toml_problem(&error))
-        }
-    }
-
     /// Returns the profile files that this file names.
     pub(super) fn profile_paths(&self, own: &Path) -> Vec<PathBuf> {
         let sections = [&self.imds, &self.wireserver].into_iter().flatten();
@@ -107,21 +101,26 @@ impl MachineFile {
     }
 
     /// Checks everything that the form does not.
-    pub(super) fn check(self, path: &Path, sources: &mut Sources) -> Result<Machine, Vec<String>> {
-        let mut problems = Vec::new();
+    pub(super) fn check(self, path: &Path, sources: &mut Sources) -> Result<Machine, Problems> {
+        let mut problems = Problems::default();
         let stem = path
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());
         let id = self.id.clone().or(stem).unwrap_or_default();
         let id = MachineId::parse(&id)
-            .map_err(|error| problems.push(error.to_string()))
+            .map_err(|error| problems.at("id", error.to_string()))
             .ok();
         if self.addresses.is_empty() {
-            problems
-                .push("`addresses` is empty: no packet would ever be this machine's".to_owned());
+            problems.at(
+                "addresses",
+                "`addresses` is empty or missing: no packet would ever be this machine's",
+            );
         }
         if let Some(interface) = self.interface.as_deref().filter(|name| !is_interface(name)) {
-            problems.push(format!("`{interface}` is not the name of an interface"));
+            problems.at(
+                "interface",
+                format!("`{interface}` is not the name of an interface"),
+            );
         }
         let name = self
             .name
@@ -154,27 +153,37 @@ impl MachineFile {
         name: &str,
         path: &Path,
         sources: &mut Sources,
-        problems: &mut Vec<String>,
+        problems: &mut Problems,
     ) -> Option<Channel> {
         let sections = [("imds", &self.imds), ("wireserver", &self.wireserver)];
         if self.protocol == ProtocolVersion::State {
             for (section, _) in sections.iter().filter(|(_, section)| section.is_some()) {
-                problems.push(format!(
-                    "`{section}` needs protocol 2.0: 1.0 has a `state` and no rules"
-                ));
+                problems.under(
+                    "protocol",
+                    *section,
+                    format!("`{section}` needs protocol 2.0: 1.0 has a `state` and no rules"),
+                );
             }
             let Some(state) = self.state else {
-                problems.push("protocol 1.0 needs a `state`".to_owned());
+                problems.under("protocol", "state", "protocol 1.0 needs a `state`");
                 return None;
             };
             return Some(Channel::State(state.into()));
         }
         if self.state.is_some() {
-            problems.push("`state` needs protocol 1.0: 2.0 has `imds` and `wireserver`".to_owned());
+            problems.under(
+                "protocol",
+                "state",
+                "`state` needs protocol 1.0: 2.0 has `imds` and `wireserver`",
+            );
         }
         let [imds, wire_server] = sections.map(|(section, content)| {
             let Some(content) = content else {
-                problems.push(format!("`{section}` is missing: say at least its mode"));
+                problems.under(
+                    "protocol",
+                    section,
+                    format!("`{section}` is missing: say at least its mode"),
+                );
                 return None;
             };
             let default_id = format!("{name}-{section}");
@@ -190,22 +199,13 @@ impl MachineFile {
             {
                 Ok(protection) => Some(Box::new(protection)),
                 Err(problem) => {
-                    problems.push(format!("`{section}`: {problem}"));
+                    problems.at(section, format!("`{section}`: {problem}"));
                     None
                 }
             }
         });
         Some(Channel::Rules { imds, wire_server })
     }
-}
-
-/// Returns what is wrong and where.
-fn toml_problem(error: &toml::de::Error) -> String {
-    // SECURITY: without the lines of the file that the error quotes: they may hold a password or
-    // a key, and problems are logged.
-    let text = error.to_string();
-    let place = text.lines().next().unwrap_or_default();
-    format!("{place}: {}", error.message())
 }
 
 fn is_interface(name: &str) -> bool {

@@ -15,6 +15,7 @@ use latchkey_gateway::facts::{Compute, Facts, Identities, Image, LoadBalancer, S
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::problem::Problems;
 use derived::id_of;
 use event::EventSection;
 use identity::{IdentitySection, Owner};
@@ -67,12 +68,7 @@ pub(super) struct FactsSection {
 
 impl FactsSection {
     /// Returns the facts of the machine with this name and address.
-    pub(super) fn resolve(
-        &self,
-        name: &str,
-        address: Ipv4Addr,
-        problems: &mut Vec<String>,
-    ) -> Facts {
+    pub(super) fn resolve(&self, name: &str, address: Ipv4Addr, problems: &mut Problems) -> Facts {
         let or = |given: &Option<String>, otherwise: &str| {
             given.clone().unwrap_or_else(|| otherwise.to_owned())
         };
@@ -119,7 +115,11 @@ mod tests {
     #[test]
     fn facts_that_are_not_given_stay_the_same() {
         let resolve = |name| {
-            FactsSection::default().resolve(name, Ipv4Addr::new(10, 1, 2, 3), &mut Vec::new())
+            FactsSection::default().resolve(
+                name,
+                Ipv4Addr::new(10, 1, 2, 3),
+                &mut Problems::default(),
+            )
         };
         assert_eq!(resolve("web"), resolve("web"));
         assert_ne!(resolve("web").vm_id, resolve("app").vm_id);

@@ -13,6 +13,7 @@ use latchkey_gateway::facts::goal_state::{
 use latchkey_gateway::redacted::Redacted;
 use serde::Deserialize;
 
+use super::problem::Problems;
 use super::sources::Sources;
 use certificate::CertificateSection;
 use extension::ExtensionSection;
@@ -72,15 +73,11 @@ impl GoalStateSection {
         &self,
         path: &Path,
         sources: &mut Sources,
-        problems: &mut Vec<String>,
+        problems: &mut Problems,
     ) -> GoalState {
-        let found = problems.len();
         let certificates = self.certificates(path, sources, problems);
         let names: BTreeSet<_> = self.certificates.iter().map(|own| own.name()).collect();
         let extensions = self.extensions(&names, problems);
-        for problem in problems.iter_mut().skip(found) {
-            problem.insert_str(0, "`goal_state`: ");
-        }
         let kind = match self.status_blob_kind {
             BlobKindName::BlockBlob => BlobKind::Block,
             BlobKindName::PageBlob => BlobKind::Page,
@@ -98,38 +95,39 @@ impl GoalStateSection {
         &self,
         path: &Path,
         sources: &mut Sources,
-        problems: &mut Vec<String>,
+        problems: &mut Problems,
     ) -> Vec<MachineCertificate> {
         let mut names = BTreeSet::new();
         let mut certificates = Vec::new();
-        for section in &self.certificates {
+        for (index, section) in self.certificates.iter().enumerate() {
+            let field = format!("goal_state.certificates.{index}");
             if !names.insert(section.name()) {
                 let name = section.name();
-                problems.push(format!("two certificates are named `{name}`"));
+                let message = format!("`goal_state`: two certificates are named `{name}`");
+                problems.at(&field, message);
             }
             match section.resolve(path, sources) {
                 Ok(certificate) => certificates.push(certificate),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.at(field, format!("`goal_state`: {problem}")),
             }
         }
         certificates
     }
 
-    fn extensions(
-        &self,
-        certificates: &BTreeSet<&str>,
-        problems: &mut Vec<String>,
-    ) -> Vec<Extension> {
+    fn extensions(&self, certificates: &BTreeSet<&str>, problems: &mut Problems) -> Vec<Extension> {
         let mut names = BTreeSet::new();
         let mut extensions = Vec::new();
-        for section in &self.extensions {
+        for (index, section) in self.extensions.iter().enumerate() {
+            let field = format!("goal_state.extensions.{index}");
             if !names.insert(section.name().to_lowercase()) {
                 let name = section.name();
-                problems.push(format!("the extension `{name}` is given twice"));
+                let message = format!("`goal_state`: the extension `{name}` is given twice");
+                problems.at(&field, message);
             }
             match section.resolve(certificates) {
                 Ok(extension) => extensions.push(extension),
-                Err(problem) => problems.push(problem),
+                // It may name a certificate that could not be read.
+                Err(problem) => problems.between(field, format!("`goal_state`: {problem}")),
             }
         }
         extensions

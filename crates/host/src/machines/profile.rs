@@ -13,6 +13,7 @@ use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::form::Form;
 use super::sources::Sources;
 use super::unique::Unique;
 
@@ -71,13 +72,17 @@ pub(super) fn resolve(
 
 fn read(path: &Path, sources: &mut Sources) -> Result<ProfileDocument, String> {
     let text = sources.read(path)?;
-    let in_file = |error: String| format!("{}: {error}", path.display());
-    let Unique(value) = if path.extension().is_some_and(|kind| kind == "toml") {
-        toml::from_str(&text).map_err(|error| in_file(error.to_string()))
-    } else {
-        serde_json::from_str(&text).map_err(|error| in_file(error.to_string()))
-    }?;
-    interpret(value).map_err(in_file)
+    let form = Form::<Unique>::read(path, &text);
+    match form.value {
+        Some(Unique(value)) if form.misfits.is_empty() => {
+            interpret(value).map_err(|problem| format!("{}: {problem}", path.display()))
+        }
+        Some(_) | None => {
+            let problems = form.problems(path, Vec::new()).into_iter();
+            let lines: Vec<_> = problems.map(|problem| problem.to_string()).collect();
+            Err(lines.join("; "))
+        }
+    }
 }
 
 /// Reads a profile; fields that it does not have are errors at any depth.

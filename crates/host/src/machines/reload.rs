@@ -131,6 +131,7 @@ async fn read_off_thread(
             let message = format!("BUG: the reader of machine files ended: {error}");
             InvalidMachines(vec![MachineProblem {
                 path: PathBuf::new(),
+                place: None,
                 message,
             }])
         })

@@ -6,6 +6,7 @@ use latchkey_gateway::facts::{EventKind, EventSource, ScheduledEvent};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::super::problem::Problems;
 use super::derived::id_of;
 
 /// How long an event stays in the list once it has started, in seconds.
@@ -47,19 +48,19 @@ const fn unknown_duration() -> i32 {
 pub(super) fn resolve(
     sections: &[EventSection],
     name: &str,
-    problems: &mut Vec<String>,
+    problems: &mut Problems,
 ) -> Vec<ScheduledEvent> {
     let events: Vec<_> = (0..)
         .zip(sections)
         .map(|(place, section)| section.resolve(name, place))
         .collect();
     let mut seen = BTreeSet::new();
-    for event in &events {
+    for (place, event) in events.iter().enumerate() {
         if !seen.insert(event.id) {
-            problems.push(format!(
-                "`facts.events` has two events with id {}",
-                event.id
-            ));
+            problems.between(
+                format!("facts.events.{place}"),
+                format!("`facts.events` has two events with id {}", event.id),
+            );
         }
     }
     events
@@ -98,11 +99,11 @@ mod tests {
             { id_of("web/Redeploy/0") }
         );
         let sections: Vec<EventSection> = serde_json::from_str(&text).unwrap();
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let events = resolve(&sections, "web", &mut problems);
         assert_eq!(events[0].notice_seconds, 600);
         assert_eq!(events[0].resources, ["web"]);
         assert_ne!(events[0].id, events[1].id);
-        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems.messages().len(), 1, "{problems:?}");
     }
 }

@@ -6,6 +6,7 @@ use latchkey_gateway::facts::{Identities, Identity};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::super::problem::Problems;
 use super::derived::id_of;
 
 /// The identities; without the ids of an own one, the machine has none of its own.
@@ -44,7 +45,7 @@ pub(super) struct Owner<'a> {
 }
 
 impl IdentitySection {
-    pub(super) fn resolve(&self, owner: &Owner<'_>, problems: &mut Vec<String>) -> Identities {
+    pub(super) fn resolve(&self, owner: &Owner<'_>, problems: &mut Problems) -> Identities {
         let system = match (self.client_id, self.object_id) {
             (Some(client_id), Some(object_id)) => Some(Identity {
                 client_id,
@@ -53,9 +54,9 @@ impl IdentitySection {
             }),
             (None, None) => None,
             _ => {
-                problems.push(
-                    "`facts.identity` needs both `client_id` and `object_id`, or neither"
-                        .to_owned(),
+                problems.at(
+                    "facts.identity",
+                    "`facts.identity` needs both `client_id` and `object_id`, or neither",
                 );
                 None
             }
@@ -92,7 +93,7 @@ impl UserAssignedSection {
 }
 
 /// A selector that fits two identities would choose one of them by its place in the file.
-fn check_unique(identities: &Identities, problems: &mut Vec<String>) {
+fn check_unique(identities: &Identities, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for identity in identities.iter() {
         let selectors = [
@@ -102,9 +103,10 @@ fn check_unique(identities: &Identities, problems: &mut Vec<String>) {
         ];
         for (name, value) in selectors {
             if !seen.insert((name, value.clone())) {
-                problems.push(format!(
-                    "`facts.identity` gives the {name} `{value}` to two identities"
-                ));
+                problems.between(
+                    "facts.identity",
+                    format!("`facts.identity` gives the {name} `{value}` to two identities"),
+                );
             }
         }
     }
@@ -114,27 +116,27 @@ fn check_unique(identities: &Identities, problems: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn identities(text: &str) -> (Identities, Vec<String>) {
+    fn identities(text: &str) -> (Identities, Problems) {
         let section: IdentitySection = serde_json::from_str(text).unwrap();
         let owner = Owner {
             subscription_id: Uuid::nil(),
             resource_group: "shop",
             resource_id: "/vm".to_owned(),
         };
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         (section.resolve(&owner, &mut problems), problems)
     }
 
     #[test]
     fn machine_may_have_no_identity_its_own_or_assigned_ones() {
         let (none, problems) = identities("{}");
-        assert_eq!((none.iter().count(), problems.len()), (0, 0));
+        assert_eq!((none.iter().count(), problems.messages().len()), (0, 0));
         let id = Uuid::from_u128(1);
         let (several, problems) = identities(&format!(
             r#"{{ "client_id": "{id}", "object_id": "{id}",
                  "user_assigned": [{{ "name": "deploy" }}, {{ "name": "read" }}] }}"#
         ));
-        assert_eq!((several.iter().count(), problems.len()), (3, 0));
+        assert_eq!((several.iter().count(), problems.messages().len()), (3, 0));
         assert_eq!(several.system.unwrap().resource_id, "/vm");
         assert!(
             several.user_assigned[1]
@@ -150,8 +152,8 @@ mod tests {
                  "user_assigned": [{{ "name": "a" }}, {{ "name": "a" }}] }}"#,
             Uuid::nil()
         ));
-        assert_eq!(problems.len(), 4, "{problems:?}");
-        assert!(problems[0].contains("needs both"));
-        assert!(problems[3].contains("resource_id"));
+        assert_eq!(problems.messages().len(), 4, "{problems:?}");
+        assert!(problems.messages()[0].contains("needs both"));
+        assert!(problems.messages()[3].contains("resource_id"));
     }
 }

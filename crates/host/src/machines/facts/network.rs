@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use latchkey_gateway::facts::{AddressPair, Interface, Network};
 use serde::Deserialize;
 
+use super::super::problem::Problems;
 use super::derived::mac_of;
 use super::one_or_more::OneOrMore;
 
@@ -35,21 +36,30 @@ pub(super) fn resolve(
     sections: &OneOrMore<InterfaceSection>,
     name: &str,
     address: Ipv4Addr,
-    problems: &mut Vec<String>,
+    problems: &mut Problems,
 ) -> Network {
     let default = InterfaceSection::default();
-    let (first, further) = match sections.0.split_first() {
+    let (first, further) = match sections.as_slice().split_first() {
         Some((first, further)) => (first, further),
         None => (&default, [].as_slice()),
     };
-    let primary = first.resolve("facts.network", name, address, problems);
+    let field = match sections {
+        OneOrMore::One(_) => "facts.network",
+        OneOrMore::More(_) => "facts.network.0",
+    };
+    let primary = first.resolve("facts.network", field, name, address, problems);
     let further = (1..).zip(further).map(|(number, section)| {
         let place = format!("facts.network[{number}]");
+        let field = format!("facts.network.{number}");
         if section.private_address.is_none() {
-            problems.push(format!("`{place}` needs a `private_address`"));
+            problems.under(
+                "facts.network",
+                &field,
+                format!("`{place}` needs a `private_address`"),
+            );
         }
         let name = format!("{name}-{number}");
-        section.resolve(&place, &name, Ipv4Addr::UNSPECIFIED, problems)
+        section.resolve(&place, &field, &name, Ipv4Addr::UNSPECIFIED, problems)
     });
     let network = Network {
         primary,
@@ -63,21 +73,24 @@ impl InterfaceSection {
     fn resolve(
         &self,
         place: &str,
+        field: &str,
         name: &str,
         address: Ipv4Addr,
-        problems: &mut Vec<String>,
+        problems: &mut Problems,
     ) -> Interface {
         let prefix = self.prefix.unwrap_or(PREFIX_BITS);
         if prefix > 32 {
-            problems.push(format!(
-                "`{place}.prefix` is {prefix}: 32 bits are the most"
-            ));
+            problems.at(
+                format!("{field}.prefix"),
+                format!("`{place}.prefix` is {prefix}: 32 bits are the most"),
+            );
         }
         let mac = self.mac.clone().unwrap_or_else(|| mac_of(name));
         if mac.len() != 12 || !mac.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            problems.push(format!(
-                "`{place}.mac` is `{mac}`: write 12 hexadecimal digits"
-            ));
+            problems.at(
+                format!("{field}.mac"),
+                format!("`{place}.mac` is `{mac}`: write 12 hexadecimal digits"),
+            );
         }
         let private = self.private_address.unwrap_or(address);
         let host_bits = 32 - u32::from(prefix.min(32));
@@ -97,14 +110,17 @@ impl InterfaceSection {
 }
 
 /// Clients find their interface by its hardware address.
-fn check_unique(network: &Network, problems: &mut Vec<String>) {
+fn check_unique(network: &Network, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for interface in network.interfaces() {
         if !seen.insert(&interface.mac) {
-            problems.push(format!(
-                "`facts.network` gives the hardware address `{}` to two interfaces",
-                interface.mac
-            ));
+            problems.between(
+                "facts.network",
+                format!(
+                    "`facts.network` gives the hardware address `{}` to two interfaces",
+                    interface.mac
+                ),
+            );
         }
     }
 }
@@ -113,8 +129,8 @@ fn check_unique(network: &Network, problems: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn network(text: &str) -> Result<Network, Vec<String>> {
-        let mut problems = Vec::new();
+    fn network(text: &str) -> Result<Network, Problems> {
+        let mut problems = Problems::default();
         let sections = serde_json::from_str(text).unwrap();
         let network = resolve(&sections, "web", Ipv4Addr::new(10, 1, 2, 3), &mut problems);
         if problems.is_empty() {
@@ -154,7 +170,10 @@ mod tests {
             "`00:0D` to two interfaces",
         ] {
             assert!(
-                problems.iter().any(|problem| problem.contains(expected)),
+                problems
+                    .messages()
+                    .iter()
+                    .any(|problem| problem.contains(expected)),
                 "{expected} in {problems:?}"
             );
         }

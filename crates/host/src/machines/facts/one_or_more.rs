@@ -8,11 +8,26 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// The sections in the order of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::machines) struct OneOrMore<T>(pub(super) Vec<T>);
+pub(in crate::machines) enum OneOrMore<T> {
+    /// `[network]`
+    One(T),
+    /// `[[network]]`
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    /// Returns the sections.
+    pub(super) const fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(section) => std::slice::from_ref(section),
+            Self::More(sections) => sections.as_slice(),
+        }
+    }
+}
 
 impl<T> Default for OneOrMore<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self::More(Vec::new())
     }
 }
 
@@ -34,12 +49,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SectionVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let section = T::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(OneOrMore(vec![section]))
+        T::deserialize(MapAccessDeserializer::new(map)).map(OneOrMore::One)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore)
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore::More)
     }
 }
 
@@ -56,8 +70,11 @@ mod tests {
     #[test]
     fn section_and_list_are_read_and_errors_name_the_field() {
         let read = serde_json::from_str::<OneOrMore<Section>>;
-        assert_eq!(read(r#"{"a":1}"#).unwrap().0, [Section { a: 1 }]);
-        assert_eq!(read(r#"[{"a":1},{"a":2}]"#).unwrap().0.len(), 2);
+        assert_eq!(
+            read(r#"{"a":1}"#).unwrap(),
+            OneOrMore::One(Section { a: 1 })
+        );
+        assert_eq!(read(r#"[{"a":1},{"a":2}]"#).unwrap().as_slice().len(), 2);
         for text in [r#"{"b":1}"#, r#"[{"a":1},{"b":1}]"#] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains("unknown field `b`"), "{error}");
