@@ -46,14 +46,17 @@ impl EventBook {
     /// Answers a request under a version.
     pub(super) fn answer(&self, asked: Asked<'_>, version: &str) -> Answer {
         let (machine, now) = (asked.machine, asked.now);
+        let is_approval = asked.head.method == Method::POST;
+        // Large bodies are read before other machines have to wait.
+        let approvals = is_approval.then(|| read_approvals(asked.body));
         let mut ledgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ledger = ledgers.entry(machine.id.clone()).or_default();
         let events = &machine.facts.events;
         ledger.advance(events, now);
-        if asked.head.method != Method::POST {
+        let Some(approvals) = approvals else {
             return answer::json(StatusCode::OK, &ledger.document(version));
-        }
-        let approved = read_approvals(asked.body).and_then(|ids| {
+        };
+        let approved = approvals.and_then(|ids| {
             let approved = ledger.approve(&ids, now);
             approved.map_err(|unknown| format!("Bad request. There is no event {unknown}"))
         });
