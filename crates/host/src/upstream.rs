@@ -9,9 +9,9 @@ use latchkey_gateway::upstream::{Description, Secret, UpstreamLimits, UpstreamSe
 use latchkey_protocol::EndpointTable;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use crate::config::{Location, UpstreamConfig};
+use crate::secret_file;
 
 /// How long a name may take to be found.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(10);
@@ -92,11 +92,10 @@ fn with_secret(
     let Some(path) = path else {
         return Ok(description);
     };
-    let content = std::fs::read(path).map_err(|source| UpstreamSetupError::Secret {
+    let content = secret_file::read(path).map_err(|source| UpstreamSetupError::Secret {
         path: path.to_owned(),
         source,
     })?;
-    let content = Zeroizing::new(content);
     let secret = content.trim_ascii_end();
     if secret.is_empty() {
         return Err(UpstreamSetupError::NoSecret(path.to_owned()));

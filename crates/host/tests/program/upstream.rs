@@ -1,8 +1,13 @@
 //! The program before a metadata service that nobody here wrote: Python's file server.
 
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -86,7 +91,7 @@ async fn service_learns_who_asks_and_an_answer_that_breaks_off_is_a_reset() {
     let secret = site.path("secret");
     let url = format!("http://{}", listener.local_addr().unwrap());
     put_before(&site, &format!("{url}{headers}{}", text(&secret)));
-    std::fs::write(&secret, "deadbeef2eb84d8d\n").unwrap();
+    keep(&secret, "deadbeef2eb84d8d\n", 0o640);
     let machine = std::fs::read_to_string(site.path("machines/web.toml")).unwrap();
     let facts = "[facts]\nvm_id = \"32d0524b-314d-4594-b3a3-607e3f2354f8\"\n";
     std::fs::write(site.path("machines/web.toml"), machine + facts).unwrap();
@@ -104,6 +109,12 @@ async fn service_learns_who_asks_and_an_answer_that_breaks_off_is_a_reset() {
         assert!(received.contains(line), "{received}");
     }
     stop(child).await;
+}
+
+/// Writes a secret with these permissions.
+fn keep(path: &Path, secret: &str, mode: u32) {
+    std::fs::write(path, secret).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// Starts the program and returns why it does not go on.
@@ -128,9 +139,17 @@ async fn program_does_not_start_without_the_secret_that_it_shares() {
     );
     let said = refusal(&site).await;
     assert!(said.contains("cannot read the shared secret"), "{said}");
-    std::fs::write(&secret, "\n").unwrap();
+    keep(&secret, "\n", 0o600);
     let said = refusal(&site).await;
     assert!(said.contains("is empty"), "{said}");
+    keep(&secret, "known to all", 0o604);
+    let said = refusal(&site).await;
+    assert!(said.contains("everybody may use it"), "{said}");
+    assert!(!said.contains("known to all"), "{said}");
+    std::fs::remove_file(&secret).unwrap();
+    mkfifo(&secret, Mode::S_IRUSR).unwrap();
+    let said = refusal(&site).await;
+    assert!(said.contains("not a regular file"), "{said}");
 }
 
 #[tokio::test]
