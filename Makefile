@@ -12,12 +12,17 @@ export LATCHKEY_PYTHON := $(PYTHON)/bin/python
 export LATCHKEY_NODE := $(NODE)/bin/node
 export LATCHKEY_ROOTFS := $(ROOTFS)
 
-.PHONY: help deps build demo test test-slow bench fmt lint clean-lab
+.PHONY: help deps clients build demo test test-slow bench fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 deps:            ## Installs what building and testing need (Debian, as root)
 	@scripts/deps.sh test
+
+clients: deps    ## Makes the clients and Debian trees that tests run in guests
+	@scripts/python.sh "$(PYTHON)"
+	@scripts/node.sh "$(NODE)"
+	@scripts/rootfs.sh bookworm "$(ROOTFS)/bookworm"
 
 build:           ## Builds every program
 	@scripts/deps.sh
@@ -26,21 +31,15 @@ build:           ## Builds every program
 demo: build      ## Shows the main job in namespaces and stays up; DEMO=once runs it and exits
 	$(BIN)/latchkey-lab demo $(if $(filter once,$(DEMO)),--once)
 
-test: deps       ## Runs all gating checks
-	@scripts/python.sh $(PYTHON)
-	@scripts/node.sh $(NODE)
-	@scripts/rootfs.sh bookworm $(ROOTFS)/bookworm
+test: clients    ## Runs all gating checks
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) build --workspace
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc
 
-test-slow: deps  ## Runs the tests that take minutes, whose names begin with slow_
-	@scripts/python.sh $(PYTHON)
-	@scripts/node.sh $(NODE)
-	@scripts/rootfs.sh bookworm $(ROOTFS)/bookworm
-	@scripts/rootfs.sh trixie $(ROOTFS)/trixie
+test-slow: clients ## Runs the tests that take minutes, whose names begin with slow_
+	@scripts/rootfs.sh trixie "$(ROOTFS)/trixie"
 	$(CARGO) build --workspace
 	$(CARGO) nextest run --workspace --profile slow
 

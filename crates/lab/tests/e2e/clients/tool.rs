@@ -28,9 +28,8 @@ impl Tool {
             Self::Node => "LATCHKEY_NODE",
             Self::Python => "LATCHKEY_PYTHON",
         };
-        let interpreter = std::env::var_os(variable).expect(
-            "LATCHKEY_NODE and LATCHKEY_PYTHON name interpreters: run `make test`, or see docs/testing.md",
-        );
+        let interpreter = std::env::var_os(variable)
+            .expect("LATCHKEY_NODE and LATCHKEY_PYTHON name interpreters: run `make clients`");
         Some(interpreter.into())
     }
 
