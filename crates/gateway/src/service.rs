@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue};
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_protocol::header::HOST_DATE;
-use latchkey_protocol::{Endpoint, EndpointKind, Reason, Request, RequestHead};
+use latchkey_protocol::{Endpoint, EndpointKind, Mode, Reason, Request, RequestHead};
 use latchkey_record::observation::SignatureFinding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -114,7 +114,7 @@ impl Gateway {
         }
     }
 
-    /// Replaces all machines; requests that are under way keep the machine they have.
+    /// Replaces all machines; requests whose bodies are still to come are judged by the new ones.
     pub fn set_machines(&self, table: MachineTable) {
         self.emulator.keep(&table);
         self.machines.store(Arc::new(table));
@@ -286,9 +286,7 @@ impl Gateway {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let kind = ingress.endpoint.kind;
-        let machine = self.identify(ingress).ok_or(Reason::UnknownMachine)?;
-        let mode = machine.mode(kind);
-        witness.saw_machine(&machine, mode);
+        let (machine, mode) = self.witnessed(ingress, witness)?;
         let request = Request::read(head, &ingress.endpoint)?;
         if let Some(call) = ChannelCall::recognise(&request, kind) {
             witness.found(SignatureFinding::Exempt, None);
@@ -302,24 +300,44 @@ impl Gateway {
             };
         }
         let backend = self.backend(kind);
-        let asker = Asker {
-            machine: &machine,
-            source: ingress.source.ip(),
-            now: self.clock.now(),
-        };
+        let source = ingress.source.ip();
         if request.upload().is_some() {
             witness.found(SignatureFinding::Exempt, None);
             self.weigh(mode, judgement::ambiguity(&request), witness)?;
+            let asker = Asker {
+                machine: &machine,
+                source,
+                now: self.clock.now(),
+            };
             let reply = backend.upload(&asker, request, connection).await;
             return reply.map_err(|error| unanswered(&machine, kind, error));
         }
         let body = connection.read_body(request.max_body_bytes()).await?;
+        // SECURITY: whoever sends a body slowly could be judged by a mode that ended long ago.
+        let (machine, mode) = self.witnessed(ingress, witness)?;
         let objection = self
             .judge(&machine, &ingress.endpoint, &request, &body, witness)
             .await;
         self.weigh(mode, objection, witness)?;
+        let asker = Asker {
+            machine: &machine,
+            source,
+            now: self.clock.now(),
+        };
         let reply = backend.answer(&asker, request, body).await;
         reply.map_err(|error| unanswered(&machine, kind, error))
+    }
+
+    /// Returns the machine that a connection comes from as it is now, and its mode, and records both.
+    fn witnessed(
+        &self,
+        ingress: &Ingress,
+        witness: &mut Witness<'_>,
+    ) -> Result<(Arc<Machine>, Mode), Reason> {
+        let machine = self.identify(ingress).ok_or(Reason::UnknownMachine)?;
+        let mode = machine.mode(ingress.endpoint.kind);
+        witness.saw_machine(&machine, mode);
+        Ok((machine, mode))
     }
 
     /// Returns the machine that a connection comes from.

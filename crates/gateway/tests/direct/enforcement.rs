@@ -1,10 +1,12 @@
 //! What is answered and what is refused, by mode, signature and source.
 
 use jiff::SignedDuration;
+use latchkey_gateway::MachineTable;
 use latchkey_protocol::{Elevation, EndpointKind, KeyId, Mode, Reason, SigningKey};
 use latchkey_record::observation::SignatureFinding;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::host::{Ask, Host};
+use crate::host::{Ask, Host, machine, rules};
 
 const INSTANCE: &str = "GET /metadata/instance?api-version=2021-02-01";
 const GOAL_STATE: &str = "GET /machine?comp=goalstate";
@@ -276,4 +278,41 @@ async fn every_request_of_a_connection_is_judged_and_observed() {
         .await;
     assert_eq!(received.matches("HTTP/1.1 401").count(), 2, "{received}");
     drop(key);
+}
+
+#[tokio::test]
+async fn body_that_comes_slowly_is_judged_by_the_mode_of_its_end() {
+    for (before, after, status) in [
+        (Mode::Audit, Mode::Enforce, "401"),
+        (Mode::Enforce, Mode::Audit, "405"),
+    ] {
+        let mut host = Host::new(before);
+        let (mut client, serving) = host.connect(EndpointKind::Imds);
+        let head = "POST /metadata/instance HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\n\
+                    Expect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n";
+        let change = async {
+            client.write_all(head.as_bytes()).await.unwrap();
+            let mut go_on = [0; 25];
+            client.read_exact(&mut go_on).await.unwrap();
+            let changed = machine(rules(after), 1);
+            host.gateway
+                .set_machines(MachineTable::new(vec![changed]).unwrap());
+            client.write_all(b"{}").await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            drop(client);
+            answer
+        };
+        let (answer, _) = tokio::join!(change, serving);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        let seen = host.observation();
+        assert_eq!(
+            (seen.mode, seen.signature),
+            (Some(after), SignatureFinding::Absent)
+        );
+        assert_eq!(seen.accepted, after == Mode::Audit);
+    }
 }
