@@ -21,6 +21,28 @@ static __always_inline struct address from_ipv6(const struct bpf_sock_addr *ctx)
 	return address;
 }
 
+/*
+ * The well-known NAT64 prefix (RFC 6052): a translator turns such a packet into one for the IPv4
+ * address. An IPv4-compatible ::a.b.c.d (RFC 4291, deprecated) leads to no IPv4 host.
+ */
+static __always_inline bool is_nat64(const struct address *address)
+{
+	return address->word[0] == bpf_htonl(0x0064ff9b) && !address->word[1] && !address->word[2];
+}
+
+/* The IPv4 address behind a NAT64 one; any other address as it is. */
+static __always_inline struct address folded(struct address address)
+{
+	return is_nat64(&address) ? from_ipv4(address.word[3]) : address;
+}
+
+static __always_inline struct address to_nat64(struct address ipv4)
+{
+	struct address address = { { bpf_htonl(0x0064ff9b), 0, 0, ipv4.word[3] } };
+
+	return address;
+}
+
 static __always_inline bool is_ipv4(const struct address *address)
 {
 	return !address->word[0] && !address->word[1] && address->word[2] == bpf_htonl(0xffff);

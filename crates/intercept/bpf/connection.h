@@ -69,6 +69,19 @@ static __always_inline void forget(struct bpf_sock_addr *ctx)
 		bpf_sk_storage_delete(&connections, sk);
 }
 
+/* Marks a socket that is not redirected; without room for the mark it is anybody's socket. */
+static __always_inline void mark(struct bpf_sock_addr *ctx, __u32 state)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct connection *connection;
+
+	if (!sk)
+		return;
+	connection = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (connection)
+		connection->state = state;
+}
+
 /* Puts a fresh connection with the caller's identity on the socket, or returns NULL. */
 static __always_inline struct connection *remember(struct bpf_sock_addr *ctx)
 {
@@ -85,6 +98,19 @@ static __always_inline struct connection *remember(struct bpf_sock_addr *ctx)
 		return NULL;
 	}
 	return connection;
+}
+
+/* getpeername() shows what was asked for. */
+static __always_inline void remember_nat64(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct connection *connection;
+
+	if (!sk)
+		return;
+	connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (connection)
+		connection->asked_by_nat64 = 1;
 }
 
 #endif

@@ -13,6 +13,8 @@
 #include "agent.h"
 #include "connection.h"
 #include "counters.h"
+#include "egress.h"
+#include "endpoints.h"
 #include "flow.h"
 #include "layout.h"
 
@@ -21,15 +23,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 enum verdict {
 	REFUSE = 0,
 	PASS = 1,
-	REDIRECT = 2, /* never leaves a program */
+	REDIRECT = 2,    /* never leaves a program */
+	LET_THROUGH = 3, /* nor does this: passes by mode, and is counted */
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_ENDPOINTS);
-	__type(key, struct endpoint_key);
-	__type(value, struct endpoint);
-} endpoints SEC(".maps");
 
 static __always_inline bool is_tcp(__u32 protocol)
 {
@@ -49,6 +45,15 @@ static __always_inline int by_mode(const struct endpoint *endpoint, __u32 refuse
 	if (endpoint->mode != MODE_AUDIT)
 		return refuse(refused);
 	count(passed);
+	return LET_THROUGH;
+}
+
+/* The answer to a call that is not redirected; the packets of what is counted are not again. */
+static __always_inline int answer(struct bpf_sock_addr *ctx, int verdict)
+{
+	if (verdict != LET_THROUGH)
+		return verdict;
+	mark(ctx, CONNECTION_PASSED);
 	return PASS;
 }
 
@@ -66,6 +71,7 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 		return PASS;
 	read_claim(claim);
 	if (is_agent(claim)) {
+		mark(ctx, CONNECTION_OWN);
 		count(COUNTER_OWN_TRAFFIC);
 		return PASS;
 	}
@@ -101,7 +107,7 @@ int connect4(struct bpf_sock_addr *ctx)
 	int verdict = steer(ctx, &asked, AF_INET, &claim);
 
 	if (verdict != REDIRECT)
-		return verdict;
+		return answer(ctx, verdict);
 	ctx->user_ip4 = claim.listener.word[3];
 	ctx->user_port = bpf_htons(claim.listener_port);
 	return PASS;
@@ -110,14 +116,18 @@ int connect4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	struct endpoint_key asked = { .address = from_ipv6(ctx),
+	struct address written = from_ipv6(ctx);
+	struct endpoint_key asked = { .address = folded(written),
 				      .port = bpf_ntohs(ctx->user_port) };
 	struct claim claim = {};
 	int verdict = steer(ctx, &asked, AF_INET6, &claim);
 	bool native = !is_ipv4(&asked.address);
 
 	if (verdict != REDIRECT)
-		return verdict;
+		return answer(ctx, verdict);
+	if (is_nat64(&written))
+		remember_nat64(ctx);
+	/* A NAT64 address is served as the IPv4 one: by a mapped connection to the IPv4 listener. */
 	ctx->user_ip6[0] = native ? claim.listener6.word[0] : claim.listener.word[0];
 	ctx->user_ip6[1] = native ? claim.listener6.word[1] : claim.listener.word[1];
 	ctx->user_ip6[2] = native ? claim.listener6.word[2] : claim.listener.word[2];
@@ -142,24 +152,31 @@ int sendmsg4(struct bpf_sock_addr *ctx)
 	struct endpoint_key asked = { .address = from_ipv4(ctx->user_ip4),
 				      .port = bpf_ntohs(ctx->user_port) };
 
-	return guard_datagram(&asked);
+	return answer(ctx, guard_datagram(&asked));
 }
 
 SEC("cgroup/sendmsg6")
 int sendmsg6(struct bpf_sock_addr *ctx)
 {
-	struct endpoint_key asked = { .address = from_ipv6(ctx),
+	struct endpoint_key asked = { .address = folded(from_ipv6(ctx)),
 				      .port = bpf_ntohs(ctx->user_port) };
 
-	return guard_datagram(&asked);
+	return answer(ctx, guard_datagram(&asked));
 }
 
 /* The caller sees the peer that it asked for. */
 static __always_inline struct connection *redirected(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
+	struct connection *connection;
 
-	return sk ? bpf_sk_storage_get(&connections, sk, NULL, 0) : NULL;
+	if (!sk)
+		return NULL;
+	connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (!connection || connection->state < CONNECTION_ARMED ||
+	    connection->state > CONNECTION_OVER)
+		return NULL; /* not redirected */
+	return connection;
 }
 
 SEC("cgroup/getpeername4")
@@ -178,14 +195,18 @@ SEC("cgroup/getpeername6")
 int getpeername6(struct bpf_sock_addr *ctx)
 {
 	struct connection *connection = redirected(ctx);
+	struct address asked;
 
-	if (connection) {
-		ctx->user_ip6[0] = connection->identity.original_address.word[0];
-		ctx->user_ip6[1] = connection->identity.original_address.word[1];
-		ctx->user_ip6[2] = connection->identity.original_address.word[2];
-		ctx->user_ip6[3] = connection->identity.original_address.word[3];
-		ctx->user_port = bpf_htons(connection->identity.original_port);
-	}
+	if (!connection)
+		return PASS;
+	asked = connection->identity.original_address;
+	if (connection->asked_by_nat64)
+		asked = to_nat64(asked);
+	ctx->user_ip6[0] = asked.word[0];
+	ctx->user_ip6[1] = asked.word[1];
+	ctx->user_ip6[2] = asked.word[2];
+	ctx->user_ip6[3] = asked.word[3];
+	ctx->user_port = bpf_htons(connection->identity.original_port);
 	return PASS;
 }
 
@@ -232,4 +253,34 @@ int sock_ops(struct bpf_sock_ops *ctx)
 	else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE)
 		retire(ctx);
 	return 1;
+}
+
+/* What no socket call shows: raw sockets, and connections from before the endpoint was in Enforce. */
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	enum reading reading = skb->protocol == bpf_htons(ETH_P_IP) ?
+				       read_ipv4(skb, 0, &packet) :
+				       read_ipv6(skb, 0, &packet);
+
+	return guard_socket(skb, reading, &packet);
+}
+
+/* What has no socket of a cgroup: packet sockets and forwarded packets, on links with frames. */
+SEC("classifier")
+int link_frames(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+
+	return guard_link(skb, read_frame(skb, &packet), &packet);
+}
+
+/* The same on links that carry IP without frames, such as tunnels. */
+SEC("classifier")
+int link_packets(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+
+	return guard_link(skb, read_ip(skb, 0, &packet), &packet);
 }

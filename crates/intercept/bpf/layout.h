@@ -11,10 +11,13 @@
 
 #include <linux/bpf.h>
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 #define COMM_BYTES 16
 #define MAX_ENDPOINTS 128
 #define MAX_FLOWS 65536
+#define MAX_GUARDED_ADDRESSES 256
+#define PORTS_PER_WORD 64
+#define PORT_WORDS (65536 / PORTS_PER_WORD)
 
 /* A heartbeat older than this means that no agent serves the listener. */
 #define HEARTBEAT_LIMIT_NS 5000000000ULL
@@ -112,14 +115,16 @@ enum connection_state {
 	CONNECTION_ARMED = 1,     /* redirected, the source port is not known yet */
 	CONNECTION_PUBLISHED = 2, /* its record was put into `flows` */
 	CONNECTION_OVER = 3,      /* closed, or there was no room for a record */
+	CONNECTION_OWN = 4,       /* not redirected: the agent's own */
+	CONNECTION_PASSED = 5,    /* not redirected: let through and counted, in Audit */
 };
 
-/* What a redirected socket carries until it is closed or connected anew. */
+/* What a socket carries until it is closed or connected anew. */
 struct connection {
 	struct identity identity;
 	struct flow_key key;
 	__u32 state;
-	__u32 reserved;
+	__u32 asked_by_nat64; /* 1: the caller wrote the IPv4 address as 64:ff9b::a.b.c.d */
 };
 _Static_assert(sizeof(struct connection) == 168, "src/layout.rs");
 

@@ -59,6 +59,15 @@ counters! {
     FlowTableFull => "flow_table_full",
     /// Attempts to bind the listener's port by someone other than root.
     BindRefused => "bind_refused",
+    /// Packets refused in Enforce: of a socket that was not redirected and is not the agent's.
+    EgressRefused => "egress_refused",
+    /// Sockets whose packets passed in Audit although no socket call had shown them.
+    EgressPassed => "egress_passed",
+    /// Packets refused in Enforce on a link: forwarded ones, and those of packet sockets.
+    ForwardedRefused => "forwarded_refused",
+    /// Packets that passed in Audit on a link, counted on each link: forwarded ones, and those of
+    /// packet sockets.
+    ForwardedPassed => "forwarded_passed",
 }
 
 /// A snapshot of all counters since the maps were first pinned.

@@ -87,6 +87,9 @@ pub enum InterceptError {
         #[source]
         source: io::Error,
     },
+    /// The links of the network namespace could not be listed or watched.
+    #[error("ask the kernel for the network links")]
+    Links(#[source] io::Error),
     /// A pinned map has another shape than this version's programs expect.
     #[error(
         "{path} was pinned by another version of the agent; run that version, or remove all pins \

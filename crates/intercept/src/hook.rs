@@ -22,7 +22,7 @@ pub(crate) struct Hook {
 }
 
 /// In the order of attaching: whatever a redirect relies on comes before the redirect itself.
-pub(crate) const HOOKS: [Hook; 9] = [
+pub(crate) const HOOKS: [Hook; 10] = [
     Hook {
         program: "sock_ops",
         attach_type: 3,
@@ -59,6 +59,11 @@ pub(crate) const HOOKS: [Hook; 9] = [
         program: "connect6",
         attach_type: 11,
     },
+    // Not before the agent's own sockets are marked.
+    Hook {
+        program: "egress",
+        attach_type: 1,
+    },
 ];
 
 /// A program that is attached by a pinned link.
@@ -89,6 +94,7 @@ impl Hook {
         let program = self.program;
         let loaded = match object.program_mut(program) {
             Some(Program::CgroupSockAddr(hook)) => hook.load().and_then(|()| hook.fd()),
+            Some(Program::CgroupSkb(hook)) => hook.load().and_then(|()| hook.fd()),
             Some(Program::SockOps(hook)) => hook.load().and_then(|()| hook.fd()),
             _ => return Err(InterceptError::Missing { name: program }),
         };

@@ -6,17 +6,19 @@ use std::net::{SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray};
+use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::counter::Counters;
 use crate::endpoint::{self, InterceptedEndpoint};
+use crate::endpoint_maps::EndpointMaps;
 use crate::error::InterceptError;
 use crate::flow::FlowTable;
+use crate::guard::{GuardKind, GuardedLink, LinkGuard};
 use crate::hook::{Cgroup, HOOKS};
-use crate::layout::{Claim, EndpointKey, EndpointValue, Heartbeat, LAYOUT_VERSION, Settings};
+use crate::layout::{Claim, Heartbeat, LAYOUT_VERSION, Settings};
 use crate::pin::{self, MAPS};
 use crate::process::AgentProcess;
 use crate::reserve::reserve;
@@ -68,9 +70,10 @@ impl InterceptConfig {
 pub struct Interceptor {
     settings: MapData,
     heartbeat: MapData,
-    endpoints: HashMap<MapData, EndpointKey, EndpointValue>,
+    endpoints: EndpointMaps,
     counters: PerCpuArray<MapData, u64>,
     flows: FlowTable,
+    links: LinkGuard,
     listener: SocketAddrV4,
     listener_v6: Option<SocketAddrV6>,
 }
@@ -98,6 +101,18 @@ impl Interceptor {
     /// [`InterceptError`] says what is missing; needs root, kernel type information (BTF), cgroup
     /// v2 and a BPF file system.
     pub fn attach(config: &InterceptConfig) -> Result<Self, InterceptError> {
+        Self::attach_with_guard(config, GuardKind::supported()?)
+    }
+
+    /// Does what [`Self::attach`] does, with links guarded in the given way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::attach`].
+    pub fn attach_with_guard(
+        config: &InterceptConfig,
+        guard: GuardKind,
+    ) -> Result<Self, InterceptError> {
         config.check_listeners()?;
         config.reserve_ports()?;
         let cgroup = Cgroup::open(&config.cgroup)?;
@@ -109,7 +124,8 @@ impl Interceptor {
             .iter()
             .map(|hook| Ok((hook, hook.load(&mut object)?)))
             .collect::<Result<Vec<_>, InterceptError>>()?;
-        let interceptor = Self::with_maps(&mut object, config)?;
+        let links = LinkGuard::load(&mut object, guard, &config.pin_dir)?;
+        let interceptor = Self::with_maps(&mut object, config, links)?;
         interceptor.prepare_settings(&config.pin_dir)?;
         for (hook, program) in programs {
             hook.attach(program.as_fd(), &cgroup, &config.pin_dir)?;
@@ -117,7 +133,11 @@ impl Interceptor {
         Ok(interceptor)
     }
 
-    fn with_maps(object: &mut Ebpf, config: &InterceptConfig) -> Result<Self, InterceptError> {
+    fn with_maps(
+        object: &mut Ebpf,
+        config: &InterceptConfig,
+        links: LinkGuard,
+    ) -> Result<Self, InterceptError> {
         let flows = take_map(object, "flows")?;
         let flows = hash_data(flows, "flows")?
             .fd()
@@ -131,13 +151,12 @@ impl Interceptor {
         Ok(Self {
             settings: array_data(take_map(object, "settings")?, "settings")?,
             heartbeat: array_data(take_map(object, "heartbeat")?, "heartbeat")?,
-            endpoints: take_map(object, "endpoints")?
-                .try_into()
-                .map_err(InterceptError::map("endpoints"))?,
+            endpoints: EndpointMaps::take(object)?,
             counters: take_map(object, "counters")?
                 .try_into()
                 .map_err(InterceptError::map("counters"))?,
             flows: FlowTable::new(flows),
+            links,
             listener: config.listener,
             listener_v6: config.listener_v6,
         })
@@ -178,24 +197,26 @@ impl Interceptor {
     /// [`InterceptError::Endpoint`] before anything changes; otherwise the map could not be
     /// written, and endpoints of both sets may be protected.
     pub fn protect(&mut self, endpoints: &[InterceptedEndpoint]) -> Result<(), InterceptError> {
-        let failed = InterceptError::map("endpoints");
-        let wanted = endpoint::map_entries(endpoints)?;
-        let present = self
-            .endpoints
-            .iter()
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(&failed)?;
-        for (key, value) in &wanted {
-            if !present.contains(&(*key, *value)) {
-                self.endpoints.insert(key, value, 0).map_err(&failed)?;
-            }
-        }
-        for (key, _) in present {
-            if !wanted.contains_key(&key) {
-                self.endpoints.remove(&key).map_err(&failed)?;
-            }
-        }
-        Ok(())
+        self.endpoints.replace(&endpoint::map_entries(endpoints)?)
+    }
+
+    /// Puts the guard on every link of the network namespace in which the programs were attached,
+    /// and takes the pins of links that are gone away.
+    ///
+    /// Due at every [`LinkEvents`](crate::LinkEvents) and every now and then: it also restores what
+    /// somebody has removed. A link that cannot be guarded is told by [`Self::guarded_links`].
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError`] when the links cannot be listed; those that were guarded stay so.
+    pub fn guard_links(&mut self) -> Result<(), InterceptError> {
+        self.links.refresh()
+    }
+
+    /// Returns the links as [`Self::guard_links`] last found and left them; loopback is not listed.
+    #[must_use]
+    pub fn guarded_links(&self) -> &[GuardedLink] {
+        self.links.links()
     }
 
     /// Makes the calling process the agent, with its listeners in the given network namespace.
@@ -281,7 +302,7 @@ fn load_object(pin_dir: &Path) -> Result<Ebpf, InterceptError> {
         .map_err(|source| InterceptError::Object(Box::new(source)))
 }
 
-fn take_map(object: &mut Ebpf, name: &'static str) -> Result<Map, InterceptError> {
+pub(crate) fn take_map(object: &mut Ebpf, name: &'static str) -> Result<Map, InterceptError> {
     object
         .take_map(name)
         .ok_or(InterceptError::Missing { name })

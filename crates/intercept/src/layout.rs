@@ -6,9 +6,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use aya::Pod;
 
 /// Raised whenever a size, an order or a meaning in `bpf/layout.h` changes.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 /// Room in the `endpoints` map.
 pub(crate) const ENDPOINT_SLOTS: usize = 128;
+/// Words of 64 ports in the `guarded_ports` map.
+pub(crate) const PORT_WORDS: usize = 1024;
+/// Room in the `guarded_addresses` map.
+pub(crate) const ADDRESS_SLOTS: usize = 256;
 /// Room in the `flows` map.
 pub(crate) const FLOW_SLOTS: usize = 65_536;
 
@@ -174,10 +178,12 @@ const _: () = {
     reason = "aya takes only types that promise to be plain data"
 )]
 mod plain_data {
-    use super::{EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Pod, Settings};
+    use super::{Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Pod, Settings};
 
     // SAFETY: integers and byte arrays, repr(C); the size assertions above leave no padding.
     unsafe impl Pod for EndpointKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Address {}
     // SAFETY: as above.
     unsafe impl Pod for EndpointValue {}
     // SAFETY: as above.

@@ -18,7 +18,33 @@
 //! | `sendmsg4`, `sendmsg6` | datagrams to an address | refuses them for a protected port (Enforce) | 5.18 (`bpf_set_retval`) |
 //! | `sock_ops` | `TCP_CONNECT_CB`, `STATE_CB` | publishes the flow record before the first packet, retires it when the socket closes | 5.7 (links to cgroups) |
 //! | `getpeername4`, `getpeername6` | getpeername(2) | shows the caller the peer that it asked for (not through MPTCP) | 5.8 |
+//! | `egress` | packets of sockets (`cgroup_skb`) | stops those to an endpoint that the agent's sockets did not send (raw sockets, UDP-Lite, connections from before Enforce) | 5.7 (links to cgroups) |
 //! | `bind4`, `bind6` | bind(2) | leaves the listener's port to root of the initial user namespace | 5.15 (`bpf_get_current_task_btf`) |
+//!
+//! Two more are on the links of the agent's network namespace, loopback excepted, by
+//! [`Interceptor::guard_links`]: `link_frames` (Ethernet) and `link_packets` (tunnels and others
+//! without frames). They stop what has no socket of a cgroup: forwarded packets, packet sockets,
+//! macvlan children. The link is tcx (kernel 6.6), before that a filter of a `clsact` qdisc.
+//!
+//! # What the guard on packets judges
+//!
+//! | packet to a protected address | |
+//! |---|---|
+//! | TCP, UDP, UDP-Lite, SCTP or DCCP to the protected port | the agent's socket, or by mode |
+//! | the same, TCP with neither SYN nor payload, and no fragment | passes: it opens and asks nothing |
+//! | another port (DNS, DHCP, NTP), ICMP, another protocol | passes |
+//! | a fragment that is not the first | passes: nothing is put together without the first |
+//! | ports cut off, more than eight IPv6 extension headers | by the strictest mode of the address |
+//! | frame with more than eight VLAN tags | by the strictest mode of all endpoints |
+//!
+//! Headers count, not the protocol that a packet socket claims; VLAN tags, LLC and SNAP are read
+//! through. `64:ff9b::/96` (NAT64) is the IPv4 address in it; other NAT64 prefixes are not known.
+//! What is the agent's is said by the socket's storage, which only `connect4` and `connect6` write.
+//!
+//! These pass, and only the host's check of the signature stops them: `PACKET_QDISC_BYPASS` and
+//! AF_XDP, which pass all programs on a link; tunnels whose other end is outside; IPv4 source routes
+//! and IPv6 routing headers, whose first hop is judged; a link in the moment in which it appears; a
+//! link of an unknown kind, which [`Interceptor::guarded_links`] names.
 //!
 //! Reading and removing a record in one step needs 5.14, and so does `SO_NETNS_COOKIE`. The
 //! object is relocated to the running kernel and therefore needs its BTF.
@@ -35,7 +61,9 @@
 //! | `settings` | array of 1, spin lock | layout version, agent process, network namespace, listeners |
 //! | `heartbeat` | array of 1, spin lock | when the agent last said that it lives |
 //! | `endpoints` | hash of 128 | address and port → mode and number |
-//! | `connections` | socket storage | identity of the caller, freed with the socket |
+//! | `guarded_ports` | array of 1,024 | a bit for each protected port, by which most packets pass |
+//! | `guarded_addresses` | hash of 256 | address → strictest mode, for packets that cannot be read |
+//! | `connections` | socket storage | identity of the caller, or whose the socket is; freed with it |
 //! | `flows` | hash of 65,536 | network namespace, source, destination and the SYN's sequence number → identity |
 //! | `counters` | per-CPU array | [`Counter`] |
 //!
@@ -50,8 +78,10 @@
 
 mod counter;
 mod endpoint;
+mod endpoint_maps;
 mod error;
 mod flow;
+mod guard;
 mod hook;
 mod interceptor;
 mod layout;
@@ -59,6 +89,7 @@ mod mount;
 mod pin;
 mod process;
 mod reserve;
+mod rtnetlink;
 mod socket;
 mod sys;
 
@@ -66,9 +97,11 @@ pub use counter::{Counter, Counters};
 pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
 pub use error::InterceptError;
 pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable};
+pub use guard::{GuardKind, GuardedLink, LinkGuardError};
 pub use hook::Attachment;
 pub use interceptor::{InterceptConfig, Interceptor};
 pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
 pub use pin::{attachments, detach};
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};
+pub use rtnetlink::LinkEvents;
 pub use socket::{keep_syn, netns_cookie};

@@ -10,8 +10,11 @@ use aya::maps::MapInfo;
 
 use crate::counter::Counter;
 use crate::error::InterceptError;
+use crate::guard;
 use crate::hook::{Attachment, HOOKS, remove_if_present};
-use crate::layout::{self, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Settings};
+use crate::layout::{
+    self, Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Settings,
+};
 use crate::mount::{self, MountError};
 
 /// A map of the object and the shape that its pin must have.
@@ -26,7 +29,7 @@ pub(crate) struct PinnedMap {
 const WORD: usize = size_of::<u32>();
 
 /// Every map of the object.
-pub(crate) const MAPS: [PinnedMap; 6] = [
+pub(crate) const MAPS: [PinnedMap; 8] = [
     PinnedMap {
         name: "settings",
         key_bytes: WORD,
@@ -62,6 +65,18 @@ pub(crate) const MAPS: [PinnedMap; 6] = [
         key_bytes: WORD,
         value_bytes: size_of::<u64>(),
         slots: Counter::ALL.len(),
+    },
+    PinnedMap {
+        name: "guarded_ports",
+        key_bytes: WORD,
+        value_bytes: size_of::<u64>(),
+        slots: layout::PORT_WORDS,
+    },
+    PinnedMap {
+        name: "guarded_addresses",
+        key_bytes: size_of::<Address>(),
+        value_bytes: WORD,
+        slots: layout::ADDRESS_SLOTS,
     },
 ];
 
@@ -118,14 +133,15 @@ pub fn attachments(pin_dir: &Path) -> Result<Vec<Attachment>, InterceptError> {
 
 /// Detaches every program and removes every pin: connections reach the endpoints directly again.
 ///
-/// Works without loading anything and while no agent runs. A directory that is not there means
-/// that nothing is attached.
+/// Works without loading anything and while no agent runs, in the agent's network namespace. A
+/// directory that is not there means that nothing is attached.
 ///
 /// # Errors
 ///
 /// [`InterceptError`] names the pin that could not be removed; running it again goes on there.
 pub fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
     // The redirect ends before what it relies on.
+    guard::detach(pin_dir)?;
     for hook in HOOKS.iter().rev() {
         hook.detach(pin_dir)?;
     }

@@ -5,6 +5,8 @@
     reason = "system calls take raw pointers; each is wrapped once, here"
 )]
 
+pub(crate) mod tcx;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
@@ -25,6 +27,7 @@ enum Command {
     ObjectPin = 6,
     ObjectOpen = 7,
     ObjectInfo = 15,
+    ProgramQuery = 16,
     MapLookupAndDelete = 21,
     LinkCreate = 28,
     LinkUpdate = 29,
@@ -43,6 +46,27 @@ unsafe fn bpf<A>(command: Command, attributes: &A) -> io::Result<RawFd> {
             libc::SYS_bpf,
             command as i64,
             std::ptr::from_ref(attributes),
+            size_of::<A>(),
+        )
+    };
+    RawFd::try_from(result)
+        .ok()
+        .filter(|result| *result >= 0)
+        .ok_or_else(io::Error::last_os_error)
+}
+
+/// Makes one bpf(2) call that writes into its attributes.
+///
+/// # Safety
+///
+/// As for [`bpf`].
+unsafe fn bpf_mut<A>(command: Command, attributes: &mut A) -> io::Result<RawFd> {
+    // SAFETY: the kernel reads and writes size_of::<A>() bytes; for pointers the caller vouches.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command as i64,
+            std::ptr::from_mut(attributes),
             size_of::<A>(),
         )
     };

@@ -13,6 +13,8 @@ KINDS = {
     "tcp": (socket.SOCK_STREAM, 0),
     "mptcp": (socket.SOCK_STREAM, 262),
     "udp": (socket.SOCK_DGRAM, 0),
+    "udplite": (socket.SOCK_DGRAM, 136),
+    "dccp": (6, 33),
 }
 MSG_FASTOPEN = 0x20000000
 IP_MINTTL = 21
@@ -132,6 +134,7 @@ def set_effective_user(user):
 
 
 COMMANDS = {
+    **PACKET_COMMANDS,  # of packets.py, which comes before this file
     "open": open_socket,
     "connect": connect,
     "start-connecting": start_connecting,

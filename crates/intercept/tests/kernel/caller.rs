@@ -38,7 +38,8 @@ impl Caller {
                 command.args(["unshare", "--user", "--map-root-user"]);
             }
         }
-        command.args(["python3", "-c", include_str!("caller.py")]);
+        let script = concat!(include_str!("packets.py"), include_str!("caller.py"));
+        command.args(["python3", "-c", script]);
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,8 +8,11 @@
 
 mod agent_process;
 mod caller;
+mod egress;
 mod flow;
+mod links;
 mod listener_port;
+mod nat64;
 mod redirect;
 mod refusal;
 mod restart;

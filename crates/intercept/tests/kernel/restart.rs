@@ -17,8 +17,8 @@ fn second_agent_keeps_the_links_and_brings_its_own_programs() {
         let before = attachments(&world.config.pin_dir).unwrap();
         drop(Interceptor::attach(&world.config).unwrap());
         let after = attachments(&world.config.pin_dir).unwrap();
-        assert_eq!(before.len(), 9);
-        assert_eq!(after.len(), 9);
+        assert_eq!(before.len(), 10);
+        assert_eq!(after.len(), 10);
         for (old, new) in before.iter().zip(&after) {
             assert_eq!((old.program, old.link_id), (new.program, new.link_id));
             assert_ne!(old.program_id, new.program_id, "{}", old.program);
@@ -73,7 +73,7 @@ fn programs_follow_to_a_new_cgroup_when_the_old_one_is_gone() {
         drop(world.attach(InterceptMode::Enforce));
         let mut caller = world.caller();
         assert_eq!(caller.connect("INET tcp", METADATA), "ECONNREFUSED");
-        assert_eq!(attachments(&config.pin_dir).unwrap().len(), 9);
+        assert_eq!(attachments(&config.pin_dir).unwrap().len(), 10);
     });
 }
 

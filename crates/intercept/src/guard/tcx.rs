@@ -1,0 +1,53 @@
+//! The guard by a pinned tcx link of its own: other programs on the same network link stay, and the
+//! program is exchanged inside its link.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use super::{GuardProgram, PinKind, pin_in_place};
+use crate::sys;
+
+/// Puts the program onto a network link, or leaves it there.
+pub(super) fn attach(program: &GuardProgram, index: u32, pin_dir: &Path) -> io::Result<()> {
+    let pin = PinKind::Link.path(index, pin_dir);
+    if keep(program, index, &pin)? == Kept::Yes {
+        return Ok(());
+    }
+    let link = sys::tcx::create_link(program.descriptor.as_fd(), index)?;
+    pin_in_place(link, &pin)
+}
+
+#[derive(PartialEq, Eq)]
+enum Kept {
+    Yes,
+    No,
+}
+
+/// Keeps a pinned link that is on this very network link: indices are given again, and those of
+/// different network namespaces are the same.
+fn keep(program: &GuardProgram, index: u32, pin: &Path) -> io::Result<Kept> {
+    let link = match sys::open_pinned(pin) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::No),
+        Err(error) => return Err(error),
+    };
+    let link_id = sys::link_info(link.as_fd())?.link_id;
+    let attached = sys::tcx::attached(index)?;
+    match attached.iter().find(|each| each.link_id == link_id) {
+        None => return Ok(Kept::No),
+        Some(found) if found.program_id == program.id => {}
+        Some(_) => sys::link_update(link.as_fd(), program.descriptor.as_fd())?,
+    }
+    Ok(Kept::Yes)
+}
+
+/// Takes the program off at once, also while somebody else holds the link.
+pub(super) fn detach(pin: &Path) -> io::Result<()> {
+    let link = sys::open_pinned(pin)?;
+    match sys::link_detach(link.as_fd()) {
+        // The network link is gone.
+        Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => Ok(()),
+        outcome => outcome,
+    }
+}

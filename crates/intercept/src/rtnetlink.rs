@@ -1,0 +1,202 @@
+//! The kernel's routing netlink, as far as the guard needs it: which links there are, when they
+//! change, and filters on them. A socket belongs to the network namespace that it was opened in.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlasIterator,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::LinkMessage;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use crate::error::InterceptError;
+
+/// `RTMGRP_LINK`.
+const LINK_CHANGES: u32 = 1;
+const NO_GROUP: u32 = 0;
+/// The kernel puts no more than this into one datagram of a dump.
+const MAX_DATAGRAM_BYTES: usize = 65_536;
+/// Replies come at once; a kernel that is silent must not stop the heartbeat.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const LINK_HEADER_BYTES: usize = 16;
+const IFLA_IFNAME: u16 = 3;
+
+/// A network link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    /// `ARPHRD_…` of `linux/if_arp.h`.
+    pub(crate) layer: u16,
+}
+
+/// One message of a reply, not taken apart: a kernel may be newer than any description of it.
+#[derive(Debug)]
+pub(crate) struct Reply(pub(crate) Vec<u8>);
+
+impl NetlinkDeserializable for Reply {
+    type Error = std::convert::Infallible;
+
+    fn deserialize(_: &NetlinkHeader, payload: &[u8]) -> Result<Self, Self::Error> {
+        Ok(Self(payload.to_vec()))
+    }
+}
+
+/// A socket for requests.
+#[derive(Debug)]
+pub(crate) struct Rtnetlink(OwnedFd);
+
+impl Rtnetlink {
+    pub(crate) fn open() -> io::Result<Self> {
+        let socket = open(SocketFlags::CLOEXEC, NO_GROUP)?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        Ok(Self(socket))
+    }
+
+    /// Returns all links of the network namespace.
+    pub(crate) fn links(&self) -> io::Result<Vec<Link>> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let replies = self.request(request, NLM_F_DUMP)?;
+        replies.iter().map(read_link).collect()
+    }
+
+    /// Sends a request and returns all that the kernel answers until it says that it is done.
+    pub(crate) fn request(
+        &self,
+        request: RouteNetlinkMessage,
+        flags: u16,
+    ) -> io::Result<Vec<Reply>> {
+        let mut message = NetlinkMessage::from(request);
+        message.header.flags = NLM_F_REQUEST | flags;
+        if flags & NLM_F_DUMP != NLM_F_DUMP {
+            message.header.flags |= NLM_F_ACK;
+        }
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        rustix::net::send(&self.0, &bytes, SendFlags::empty())?;
+
+        let mut replies = Vec::new();
+        let mut datagram = vec![0; MAX_DATAGRAM_BYTES];
+        loop {
+            let (length, _) = rustix::net::recv(&self.0, &mut datagram, RecvFlags::empty())?;
+            let received = datagram.get(..length).ok_or_else(malformed)?;
+            if read_datagram(received, &mut replies)? == Progress::Done {
+                return Ok(replies);
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Progress {
+    More,
+    Done,
+}
+
+fn read_datagram(mut rest: &[u8], replies: &mut Vec<Reply>) -> io::Result<Progress> {
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<Reply>::deserialize(rest).map_err(io::Error::other)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(reply) => replies.push(reply),
+            NetlinkPayload::Done(_) => return Ok(Progress::Done),
+            NetlinkPayload::Error(error) if error.code.is_none() => return Ok(Progress::Done),
+            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            _ => {}
+        }
+        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(Progress::More)
+}
+
+/// Reads `struct ifinfomsg` and the name, and nothing that newer kernels say in another way.
+fn read_link(reply: &Reply) -> io::Result<Link> {
+    let (header, attributes) = reply
+        .0
+        .split_first_chunk::<LINK_HEADER_BYTES>()
+        .ok_or_else(malformed)?;
+    let [_, _, layer0, layer1, index0, index1, index2, index3, ..] = *header;
+    let name = attribute(attributes, IFLA_IFNAME)?.ok_or_else(malformed)?;
+    let name = name.strip_suffix(b"\0").unwrap_or(&name);
+    Ok(Link {
+        index: u32::from_ne_bytes([index0, index1, index2, index3]),
+        name: name.escape_ascii().to_string(),
+        layer: u16::from_ne_bytes([layer0, layer1]),
+    })
+}
+
+/// Finds the first attribute of a kind.
+pub(crate) fn attribute(attributes: &[u8], kind: u16) -> io::Result<Option<Vec<u8>>> {
+    for attribute in NlasIterator::new(attributes) {
+        let attribute = attribute.map_err(io::Error::other)?;
+        if attribute.kind() == kind {
+            return Ok(Some(attribute.value().to_vec()));
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer is cut off")
+}
+
+fn open(flags: SocketFlags, groups: u32) -> io::Result<OwnedFd> {
+    // Protocol 0 is NETLINK_ROUTE.
+    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
+    Ok(socket)
+}
+
+/// Tells when links of a network namespace come, go or change: then the descriptor is readable.
+#[derive(Debug)]
+pub struct LinkEvents(OwnedFd);
+
+impl LinkEvents {
+    /// Watches the links of the calling thread's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError::Links`] when no socket can be had for it.
+    pub fn open() -> Result<Self, InterceptError> {
+        open(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, LINK_CHANGES)
+            .map(Self)
+            .map_err(InterceptError::Links)
+    }
+
+    /// Forgets what was told so far; what is told later makes the descriptor readable again.
+    ///
+    /// # Errors
+    ///
+    /// [`InterceptError::Links`] when the socket is no longer usable.
+    pub fn drain(&self) -> Result<(), InterceptError> {
+        let mut ignored = [0; 1];
+        loop {
+            match rustix::net::recv(&self.0, &mut ignored, RecvFlags::empty()) {
+                // Events that found no room are events too: every drain is followed by a look.
+                Ok(_) | Err(rustix::io::Errno::NOBUFS | rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(InterceptError::Links(error.into())),
+            }
+        }
+    }
+}
+
+impl AsFd for LinkEvents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for LinkEvents {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
