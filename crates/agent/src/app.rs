@@ -113,6 +113,7 @@ fn take_over(
         pin_dir: config.pin_dir.clone(),
         listener: config.listener,
         listener_v6: None,
+        limits: config.kernel_limits,
     })?;
     interceptor.protect(&redirect::intercepted(
         &config.endpoints,

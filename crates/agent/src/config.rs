@@ -7,10 +7,12 @@ mod file;
 mod problem;
 
 use std::net::{SocketAddr, SocketAddrV4};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use latchkey_http1::Limits;
+use latchkey_intercept::KernelLimits;
 use latchkey_protocol::{EndpointKind, EndpointTable};
 pub use latchkey_settings::Place;
 use latchkey_settings::{Document, Misfit};
@@ -52,6 +54,8 @@ pub struct Config {
     pub patience: Patience,
     /// How many connections may be open.
     pub max_connections: usize,
+    /// What one cgroup may ask for.
+    pub kernel_limits: KernelLimits,
 }
 
 impl Config {
@@ -118,6 +122,7 @@ impl Config {
                 file.limits.max_connections,
                 65_536,
             ),
+            kernel_limits: checker.kernel_limits(&file.limits),
             audit: checker.audit(file.audit),
             status_file: file
                 .status
@@ -192,6 +197,25 @@ impl Checker {
             body_timeout: self.timeout("limits.body_timeout_ms", file.body_timeout_ms),
             idle_timeout: self.timeout("limits.idle_timeout_ms", file.idle_timeout_ms),
             write_timeout: self.timeout("limits.write_timeout_ms", file.write_timeout_ms),
+        }
+    }
+
+    fn kernel_limits(&mut self, file: &LimitsSection) -> KernelLimits {
+        let mut number = |field, value, max| {
+            // Within its bounds the value fits.
+            u32::try_from(self.within(field, value, 1, max))
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN)
+        };
+        KernelLimits {
+            connects_per_second: number(
+                "limits.connects_per_second",
+                file.connects_per_second,
+                1_000_000,
+            ),
+            burst: number("limits.connect_burst", file.connect_burst, 1_000_000),
+            open_connections: number("limits.open_connections", file.open_connections, 16_384),
         }
     }
 

@@ -11,6 +11,7 @@
 #include "address.h"
 #include "connection.h"
 #include "counters.h"
+#include "limit.h"
 
 /* No LRU: a flood must not evict the record of somebody else. Not preallocated: usually empty. */
 struct {
@@ -67,7 +68,12 @@ static __always_inline void publish(struct bpf_sock_ops *ctx)
 	/* A record that nothing would retire is worse than none. */
 	if (bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
 						   BPF_SOCK_OPS_STATE_CB_FLAG) ||
-	    bpf_map_update_elem(&flows, &connection->key, &connection->identity, BPF_ANY)) {
+	    !take_share(connection->account)) {
+		count(COUNTER_FLOW_TABLE_FULL);
+		return;
+	}
+	if (bpf_map_update_elem(&flows, &connection->key, &connection->identity, BPF_ANY)) {
+		return_share(connection->account);
 		count(COUNTER_FLOW_TABLE_FULL);
 		return;
 	}
@@ -86,6 +92,7 @@ static __always_inline void retire(struct bpf_sock_ops *ctx)
 	if (!connection || connection->state != CONNECTION_PUBLISHED)
 		return;
 	connection->state = CONNECTION_OVER;
+	return_share(connection->account);
 	if (!bpf_map_delete_elem(&flows, &connection->key))
 		count(COUNTER_FLOW_RETIRED); /* the agent had not taken it */
 }

@@ -17,6 +17,7 @@
 #include "endpoints.h"
 #include "flow.h"
 #include "layout.h"
+#include "limit.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -63,7 +64,7 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 {
 	struct endpoint *endpoint;
 	struct connection *connection;
-	__u64 netns_cookie;
+	__u64 netns_cookie, account;
 
 	forget(ctx);
 	endpoint = bpf_map_lookup_elem(&endpoints, asked);
@@ -84,6 +85,11 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 		return by_mode(endpoint, COUNTER_FOREIGN_NETNS_REFUSED, COUNTER_FOREIGN_NETNS_PASSED);
 	if (!is_ipv4(&asked->address) && !claim->listener6_port)
 		return by_mode(endpoint, COUNTER_IPV6_UNSERVED_REFUSED, COUNTER_IPV6_UNSERVED_PASSED);
+	account = current_account();
+	if (!take_token(account))
+		return by_mode(endpoint, COUNTER_RATE_LIMITED_REFUSED, COUNTER_RATE_LIMITED_PASSED);
+	if (!has_share(account))
+		return by_mode(endpoint, COUNTER_SHARE_EXCEEDED_REFUSED, COUNTER_SHARE_EXCEEDED_PASSED);
 	connection = remember(ctx);
 	if (!connection)
 		return by_mode(endpoint, COUNTER_IDENTITY_LOST_REFUSED, COUNTER_IDENTITY_LOST_PASSED);
@@ -93,6 +99,7 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 	connection->identity.original_port = asked->port;
 	connection->identity.address_family = family;
 	connection->identity.endpoint_index = endpoint->index;
+	connection->account = account;
 	connection->state = CONNECTION_ARMED;
 	count(COUNTER_REDIRECTED);
 	return REDIRECT;

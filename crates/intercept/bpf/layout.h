@@ -18,6 +18,7 @@
 #define MAX_GUARDED_ADDRESSES 256
 #define PORTS_PER_WORD 64
 #define PORT_WORDS (65536 / PORTS_PER_WORD)
+#define MAX_BUCKETS 16384
 
 /* A heartbeat older than this means that no agent serves the listener. */
 #define HEARTBEAT_LIMIT_NS 5000000000ULL
@@ -73,6 +74,22 @@ struct heartbeat {
 };
 _Static_assert(sizeof(struct heartbeat) == 16, "src/layout.rs");
 
+/* What one account may do; an account is the cgroup that limit.h names. */
+struct limits {
+	__u64 connect_interval_ns; /* one connect in this time ... */
+	__u64 burst_ns;            /* ... or so much of it at once */
+	__u32 open_connections;
+	__u32 account_level;
+};
+_Static_assert(sizeof(struct limits) == 24, "src/layout.rs");
+
+struct limit_settings {
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+	struct limits limits;
+};
+_Static_assert(sizeof(struct limit_settings) == 32, "src/layout.rs");
+
 /* The caller of connect(), as the kernel knew it in that moment. */
 struct identity {
 	__u64 start_boottime_ns;
@@ -123,9 +140,10 @@ enum connection_state {
 struct connection {
 	struct identity identity;
 	struct flow_key key;
+	__u64 account;
 	__u32 state;
 	__u32 asked_by_nat64; /* 1: the caller wrote the IPv4 address as 64:ff9b::a.b.c.d */
 };
-_Static_assert(sizeof(struct connection) == 168, "src/layout.rs");
+_Static_assert(sizeof(struct connection) == 176, "src/layout.rs");
 
 #endif

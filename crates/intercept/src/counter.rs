@@ -68,6 +68,14 @@ counters! {
     /// Packets that passed in Audit on a link, counted on each link: forwarded ones, and those of
     /// packet sockets.
     ForwardedPassed => "forwarded_passed",
+    /// Refused in Enforce: the caller's cgroup connected too often in a short time.
+    RateLimitedRefused => "rate_limited_refused",
+    /// Passed in Audit: the caller's cgroup connected too often in a short time.
+    RateLimitedPassed => "rate_limited_passed",
+    /// Refused in Enforce: the caller's cgroup has too many connections open.
+    ShareExceededRefused => "share_exceeded_refused",
+    /// Passed in Audit: the caller's cgroup has too many connections open.
+    ShareExceededPassed => "share_exceeded_passed",
 }
 
 /// A snapshot of all counters since the maps were first pinned.

@@ -19,6 +19,7 @@ use crate::flow::FlowTable;
 use crate::guard::{GuardKind, GuardedLink, LinkGuard};
 use crate::hook::{Cgroup, HOOKS};
 use crate::layout::{Claim, Heartbeat, LAYOUT_VERSION, Settings};
+use crate::limit::KernelLimits;
 use crate::pin::{self, MAPS};
 use crate::process::AgentProcess;
 use crate::reserve::reserve;
@@ -39,6 +40,8 @@ pub struct InterceptConfig {
     pub listener: SocketAddrV4,
     /// Where connections to native IPv6 endpoints are sent; without one they are handled by mode.
     pub listener_v6: Option<SocketAddrV6>,
+    /// What one cgroup may ask for.
+    pub limits: KernelLimits,
 }
 
 impl InterceptConfig {
@@ -69,6 +72,7 @@ impl InterceptConfig {
 /// The attached programs and their maps.
 pub struct Interceptor {
     settings: MapData,
+    limits: MapData,
     heartbeat: MapData,
     endpoints: EndpointMaps,
     counters: PerCpuArray<MapData, u64>,
@@ -127,6 +131,8 @@ impl Interceptor {
         let links = LinkGuard::load(&mut object, guard, &config.pin_dir)?;
         let interceptor = Self::with_maps(&mut object, config, links)?;
         interceptor.prepare_settings(&config.pin_dir)?;
+        let limits = config.limits.settings(&config.cgroup)?;
+        write_locked(&interceptor.limits, "limits", &limits)?;
         for (hook, program) in programs {
             hook.attach(program.as_fd(), &cgroup, &config.pin_dir)?;
         }
@@ -150,6 +156,7 @@ impl Interceptor {
             })?;
         Ok(Self {
             settings: array_data(take_map(object, "settings")?, "settings")?,
+            limits: array_data(take_map(object, "limits")?, "limits")?,
             heartbeat: array_data(take_map(object, "heartbeat")?, "heartbeat")?,
             endpoints: EndpointMaps::take(object)?,
             counters: take_map(object, "counters")?

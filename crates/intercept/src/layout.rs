@@ -15,6 +15,8 @@ pub(crate) const PORT_WORDS: usize = 1024;
 pub(crate) const ADDRESS_SLOTS: usize = 256;
 /// Room in the `flows` map.
 pub(crate) const FLOW_SLOTS: usize = 65_536;
+/// Room in the `buckets` map.
+pub(crate) const BUCKET_SLOTS: usize = 16_384;
 
 /// Nanoseconds per hundredth of a second, the unit of start times in `/proc/PID/stat`.
 pub(crate) const NANOSECONDS_PER_CLOCK_TICK: u64 = 10_000_000;
@@ -101,6 +103,23 @@ pub(crate) struct Settings {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
+pub(crate) struct Limits {
+    pub(crate) connect_interval_ns: u64,
+    pub(crate) burst_ns: u64,
+    pub(crate) open_connections: u32,
+    pub(crate) account_level: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct LimitSettings {
+    pub(crate) lock: u32,
+    pub(crate) reserved: u32,
+    pub(crate) limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Heartbeat {
     pub(crate) lock: u32,
     pub(crate) reserved: u32,
@@ -161,7 +180,7 @@ impl FlowKey {
 }
 
 /// Bytes of `struct connection`, which only the programs read.
-pub(crate) const CONNECTION_BYTES: usize = 168;
+pub(crate) const CONNECTION_BYTES: usize = 176;
 
 const _: () = {
     assert!(size_of::<EndpointKey>() == 20, "bpf/layout.h");
@@ -169,6 +188,7 @@ const _: () = {
     assert!(size_of::<Claim>() == 56, "bpf/layout.h");
     assert!(size_of::<Settings>() == 64, "bpf/layout.h");
     assert!(size_of::<Heartbeat>() == 16, "bpf/layout.h");
+    assert!(size_of::<LimitSettings>() == 32, "bpf/layout.h");
     assert!(size_of::<Identity>() == 112, "bpf/layout.h");
     assert!(size_of::<FlowKey>() == 48, "bpf/layout.h");
 };
@@ -178,7 +198,10 @@ const _: () = {
     reason = "aya takes only types that promise to be plain data"
 )]
 mod plain_data {
-    use super::{Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Pod, Settings};
+    use super::{
+        Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings, Pod,
+        Settings,
+    };
 
     // SAFETY: integers and byte arrays, repr(C); the size assertions above leave no padding.
     unsafe impl Pod for EndpointKey {}
@@ -194,4 +217,6 @@ mod plain_data {
     unsafe impl Pod for Identity {}
     // SAFETY: as above.
     unsafe impl Pod for FlowKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for LimitSettings {}
 }

@@ -14,7 +14,7 @@
 //!
 //! | program | hook | does | kernel |
 //! |---|---|---|---|
-//! | `connect4`, `connect6` | connect(2), TCP Fast Open, MPTCP; UDP too | redirects with identity, exempts the agent, or decides by mode | 5.18 (`bpf_set_retval`) |
+//! | `connect4`, `connect6` | connect(2), TCP Fast Open, MPTCP; UDP too | redirects with identity, exempts the agent, or decides by mode; bounds each cgroup | 5.18 (`bpf_set_retval`) |
 //! | `sendmsg4`, `sendmsg6` | datagrams to an address | refuses them for a protected port (Enforce) | 5.18 (`bpf_set_retval`) |
 //! | `sock_ops` | `TCP_CONNECT_CB`, `STATE_CB` | publishes the flow record before the first packet, retires it when the socket closes | 5.7 (links to cgroups) |
 //! | `getpeername4`, `getpeername6` | getpeername(2) | shows the caller the peer that it asked for (not through MPTCP) | 5.8 |
@@ -66,6 +66,9 @@
 //! | `connections` | socket storage | identity of the caller, or whose the socket is; freed with it |
 //! | `flows` | hash of 65,536 | network namespace, source, destination and the SYN's sequence number → identity |
 //! | `counters` | per-CPU array | [`Counter`] |
+//! | `limits` | array of 1, spin lock | [`KernelLimits`] |
+//! | `buckets` | LRU hash of 16,384 | cgroup → when it may connect at full speed again |
+//! | `shares` | hash of 65,536 | cgroup → redirected connections that are open |
 //!
 //! # When the agent is not there
 //!
@@ -85,6 +88,7 @@ mod guard;
 mod hook;
 mod interceptor;
 mod layout;
+mod limit;
 mod mount;
 mod pin;
 mod process;
@@ -100,6 +104,7 @@ pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable};
 pub use guard::{GuardKind, GuardedLink, LinkGuardError};
 pub use hook::Attachment;
 pub use interceptor::{InterceptConfig, Interceptor};
+pub use limit::KernelLimits;
 pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
 pub use pin::{attachments, detach};
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};

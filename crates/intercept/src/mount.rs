@@ -17,7 +17,7 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 /// `BPF_FS_MAGIC` of `linux/magic.h`.
 const BPFFS_MAGIC: i128 = 0xcafe_4a11;
 /// The inode number of the kernel's own cgroup root.
-const ROOT_CGROUP_INODE: u64 = 1;
+pub(crate) const ROOT_CGROUP_INODE: u64 = 1;
 
 /// A file system that interception needs is not there.
 #[derive(Debug, thiserror::Error)]

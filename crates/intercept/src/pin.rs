@@ -13,7 +13,8 @@ use crate::error::InterceptError;
 use crate::guard;
 use crate::hook::{Attachment, HOOKS, remove_if_present};
 use crate::layout::{
-    self, Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, Settings,
+    self, Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings,
+    Settings,
 };
 use crate::mount::{self, MountError};
 
@@ -29,7 +30,7 @@ pub(crate) struct PinnedMap {
 const WORD: usize = size_of::<u32>();
 
 /// Every map of the object.
-pub(crate) const MAPS: [PinnedMap; 8] = [
+pub(crate) const MAPS: [PinnedMap; 11] = [
     PinnedMap {
         name: "settings",
         key_bytes: WORD,
@@ -77,6 +78,24 @@ pub(crate) const MAPS: [PinnedMap; 8] = [
         key_bytes: size_of::<Address>(),
         value_bytes: WORD,
         slots: layout::ADDRESS_SLOTS,
+    },
+    PinnedMap {
+        name: "limits",
+        key_bytes: WORD,
+        value_bytes: size_of::<LimitSettings>(),
+        slots: 1,
+    },
+    PinnedMap {
+        name: "buckets",
+        key_bytes: size_of::<u64>(),
+        value_bytes: size_of::<u64>(),
+        slots: layout::BUCKET_SLOTS,
+    },
+    PinnedMap {
+        name: "shares",
+        key_bytes: size_of::<u64>(),
+        value_bytes: size_of::<u64>(),
+        slots: layout::FLOW_SLOTS,
     },
 ];
 

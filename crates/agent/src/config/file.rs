@@ -155,6 +155,14 @@ pub struct LimitsSection {
     /// Connections that may be open, 1 to 65,536, a quarter of them of any one user but root and three
     /// quarters of all users but root; further ones get 429, or nothing while very many come.
     pub max_connections: u64,
+    /// Connections per second that the programs of one cgroup may open to endpoints, in the long run,
+    /// 1 to 1,000,000. A cgroup three levels deep counts with all below it, such as a service, a
+    /// session or a pod. The kernel refuses further ones in Enforce; in Audit they pass.
+    pub connects_per_second: u64,
+    /// Connections that one cgroup may open at once after a pause, 1 to 1,000,000.
+    pub connect_burst: u64,
+    /// Connections that one cgroup may hold open, 1 to 16,384.
+    pub open_connections: u64,
     /// From the first byte of a request's head to its last.
     pub head_timeout_ms: u64,
     /// From one piece of a request's body to the next.
@@ -175,6 +183,9 @@ impl Default for LimitsSection {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            connects_per_second: 500,
+            connect_burst: 2_000,
+            open_connections: 16_384,
             head_timeout_ms: 5_000,
             body_timeout_ms: 30_000,
             idle_timeout_ms: 75_000,

@@ -47,6 +47,16 @@ fn every_value_that_is_out_of_bounds_is_told_with_line_and_column() {
 }
 
 #[test]
+fn limits_of_a_cgroup_have_bounds_and_places() {
+    let text =
+        "[limits]\nconnects_per_second = 0\nconnect_burst = 1000001\nopen_connections = 16385\n";
+    assert_eq!(places(text), [(2, 23), (3, 17), (4, 20)]);
+    let limits = check("[limits]\nconnect_burst = 7").unwrap().kernel_limits;
+    assert_eq!(limits.burst.get(), 7);
+    assert_eq!(check("").unwrap().kernel_limits, KernelLimits::default());
+}
+
+#[test]
 fn everything_unknown_or_of_the_wrong_type_is_told_with_line_and_column() {
     let text = "speed = 9\ninitial_mode = \"off\"\n[audit]\nfiel = \"x\"\nqueue = \"many\"\n\
                 [limits]\nmax_connections = 0\n";

@@ -20,6 +20,7 @@ MSG_FASTOPEN = 0x20000000
 IP_MINTTL = 21
 libc = ctypes.CDLL(None, use_errno=True)
 served = []
+kept = []
 sock = None
 connecting = None
 
@@ -110,6 +111,15 @@ def listen_unbound():
     return sock.getsockname()[1]
 
 
+def keep():
+    kept.append(sock)
+
+
+def close_kept(count):
+    for _ in range(int(count)):
+        kept.pop().close()
+
+
 def peer():
     return "%s %d" % sock.getpeername()[:2]
 
@@ -148,6 +158,8 @@ COMMANDS = {
     "send-syn": send_syn,
     "listen": listen,
     "listen-unbound": listen_unbound,
+    "keep": keep,
+    "close-kept": close_kept,
     "peer": peer,
     "send": send,
     "reset": reset,

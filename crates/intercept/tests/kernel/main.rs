@@ -10,6 +10,7 @@ mod agent_process;
 mod caller;
 mod egress;
 mod flow;
+mod limit;
 mod links;
 mod listener_port;
 mod nat64;

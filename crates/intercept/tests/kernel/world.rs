@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use latchkey_intercept::{
-    BPFFS, Counter, InterceptConfig, InterceptMode, InterceptedEndpoint, Interceptor, detach,
-    ensure_bpffs, find_cgroup2_mount, keep_syn, netns_cookie,
+    BPFFS, Counter, InterceptConfig, InterceptMode, InterceptedEndpoint, Interceptor, KernelLimits,
+    detach, ensure_bpffs, find_cgroup2_mount, keep_syn, netns_cookie,
 };
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -92,6 +92,7 @@ impl World {
                 0,
                 0,
             )),
+            limits: KernelLimits::default(),
         };
         let metadata = TcpListener::bind((METADATA_V4, 80)).expect("listen as metadata service");
         Self {
@@ -105,7 +106,15 @@ impl World {
 
     /// Attaches the programs and protects the endpoints; nobody has claimed to be the agent yet.
     pub(crate) fn attach(&self, mode: InterceptMode) -> Interceptor {
-        let mut interceptor = Interceptor::attach(&self.config).expect("attach");
+        self.attach_with(KernelLimits::default(), mode)
+    }
+
+    fn attach_with(&self, limits: KernelLimits, mode: InterceptMode) -> Interceptor {
+        let config = InterceptConfig {
+            limits,
+            ..self.config.clone()
+        };
+        let mut interceptor = Interceptor::attach(&config).expect("attach");
         let endpoints = [METADATA_V4, NATIVE_V6].map(|address| InterceptedEndpoint {
             address,
             port: 80,
@@ -119,6 +128,18 @@ impl World {
     /// Attaches the programs with this process as the agent.
     pub(crate) fn agent(&self, mode: InterceptMode) -> Agent {
         Agent::start(self.attach(mode), self.netns())
+    }
+
+    /// As [`Self::agent`], with other limits than usual.
+    pub(crate) fn limited_agent(&self, limits: KernelLimits, mode: InterceptMode) -> Agent {
+        Agent::start(self.attach_with(limits, mode), self.netns())
+    }
+
+    /// Makes a cgroup below the intercepted one.
+    pub(crate) fn cgroup_below(&self, path: &str) -> PathBuf {
+        let cgroup = self.cgroup.join(path);
+        fs::create_dir_all(&cgroup).expect("make a cgroup");
+        cgroup
     }
 
     pub(crate) fn netns(&self) -> u64 {

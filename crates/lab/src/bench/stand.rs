@@ -21,6 +21,10 @@ const TUNING: &str = "echo 1024 65535 > /proc/sys/net/ipv4/ip_local_port_range; 
                       echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse; \
                       echo 4096 > /proc/sys/net/core/somaxconn";
 
+/// What the agent's configuration takes at most: the load comes from one cgroup, which would be
+/// refused long before it says anything about the agent's speed.
+const UNLIMITED_CONNECTS: u32 = 1_000_000;
+
 /// The benchmark's machines and programs could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StandError {
@@ -254,10 +258,12 @@ fn start_agent(lab: &Lab) -> Result<Process, StandError> {
     let folder = guest.dir().join("agent");
     let config = format!(
         "state_dir = \"{0}/state\"\n[kernel]\ncgroup = \"{1}\"\npin_dir = \"{2}\"\n\
-         [audit]\nfile = \"{0}/audit.jsonl\"\n[secure_channel]\npoll_interval_ms = 15000\n",
+         [audit]\nfile = \"{0}/audit.jsonl\"\n[secure_channel]\npoll_interval_ms = 15000\n\
+         [limits]\nconnects_per_second = {3}\nconnect_burst = {3}\n",
         folder.display(),
         guest.cgroup().path().display(),
-        guest.pin_dir().display()
+        guest.pin_dir().display(),
+        UNLIMITED_CONNECTS,
     );
     let config = write(folder.join("agent.toml"), &config)?;
     let agent = binaries::find(Binary::Agent)?;
