@@ -91,6 +91,7 @@ mod layout;
 mod limit;
 mod mount;
 mod pin;
+mod preexisting;
 mod process;
 mod reserve;
 mod rtnetlink;
@@ -107,6 +108,10 @@ pub use interceptor::{InterceptConfig, Interceptor};
 pub use limit::KernelLimits;
 pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
 pub use pin::{attachments, detach};
+pub use preexisting::{
+    Destination, Fate, OpenConnection, Preexisting, PreexistingError, Sweep, Transport,
+    end_preexisting,
+};
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};
 pub use rtnetlink::LinkEvents;
 pub use socket::{keep_syn, netns_cookie};

@@ -128,6 +128,14 @@ def send(text):
     sock.sendall(text.encode())
 
 
+def receive():
+    return sock.recv(64).decode()
+
+
+def finish_sending():
+    sock.shutdown(socket.SHUT_WR)
+
+
 def reset():
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
@@ -162,6 +170,8 @@ COMMANDS = {
     "close-kept": close_kept,
     "peer": peer,
     "send": send,
+    "receive": receive,
+    "finish-sending": finish_sending,
     "reset": reset,
     "become": become,
     "set-effective-user": set_effective_user,

@@ -14,6 +14,7 @@ mod limit;
 mod links;
 mod listener_port;
 mod nat64;
+mod preexisting;
 mod redirect;
 mod refusal;
 mod restart;
