@@ -34,9 +34,10 @@ use crate::keys::channel::ChannelClient;
 use crate::keys::keeper::{ChannelReport, KeyKeeper};
 use crate::keys::store::{KeyFolder, KeyFolderError};
 use crate::listener;
+use crate::preexisting::Sweeper;
 use crate::proxy::Proxy;
 use crate::redirect;
-use crate::rules::{PolicyKeeper, PolicyReader};
+use crate::rules::{Policies, PolicyKeeper, PolicyReader};
 use crate::status::StatusWriter;
 use crate::upstream::Upstreams;
 
@@ -137,6 +138,8 @@ struct Parts {
     audit: AuditWriter,
     upstream_tasks: TaskTracker,
     kernel_counters: watch::Sender<Vec<(String, u64)>>,
+    sweeper: Sweeper,
+    followed: watch::Sender<Policies>,
 }
 
 impl Parts {
@@ -157,6 +160,8 @@ impl Parts {
         let (keys, report) = (KeyHolder::default(), ChannelReport::default());
         let (trail, audit) = audit::open(config.audit.clone(), Arc::clone(counters))?;
         let (kernel_counters, kernel) = watch::channel(Vec::new());
+        let (followed, kernel_follows) = watch::channel(policy_reader.current());
+        let (found, preexisting) = watch::channel(Vec::new());
         let folder = KeyFolder::open(config.state_dir.join("keys"))?;
         let keeper = config.channel.map(|host| KeyKeeper {
             client: ChannelClient::new(Arc::clone(&upstreams), Arc::clone(&clock), host),
@@ -177,6 +182,14 @@ impl Parts {
             report,
             counters: Arc::clone(counters),
             kernel,
+            preexisting,
+        };
+        let sweeper = Sweeper {
+            cgroup: interceptor.cgroup().to_owned(),
+            endpoints: config.endpoints.clone(),
+            followed: kernel_follows,
+            found,
+            counters: Arc::clone(counters),
         };
         let proxy = Arc::new(Proxy {
             flows: Box::new(interceptor.flows()),
@@ -201,6 +214,8 @@ impl Parts {
             audit,
             upstream_tasks,
             kernel_counters,
+            sweeper,
+            followed,
         })
     }
 
@@ -222,9 +237,12 @@ impl Parts {
             config.endpoints.clone(),
             policies,
             self.kernel_counters,
+            self.followed,
             all_drained.clone(),
         );
         parts.spawn(async move { kernel.await.map_err(AppError::from) });
+        let sweeping = self.sweeper.run(stopped.clone());
+        parts.spawn(async move { sweeping.await.map_err(AppError::from) });
         if let Some(keeper) = self.keeper {
             let (wake, stopped) = (Arc::clone(&wake), stopped.clone());
             parts.spawn(async move {

@@ -49,6 +49,10 @@ counters! {
     channel_errors,
     /// Keys latched.
     keys_latched,
+    /// Connections from before their endpoint was protected that were destroyed.
+    preexisting_destroyed,
+    /// Reasons for which connections from before could not all be found or destroyed.
+    preexisting_errors,
 }
 
 /// One number.

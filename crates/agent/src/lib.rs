@@ -23,6 +23,7 @@ pub mod identity;
 pub mod judge;
 pub mod keys;
 pub mod listener;
+pub mod preexisting;
 pub mod proxy;
 pub mod redirect;
 pub mod rules;

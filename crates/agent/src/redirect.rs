@@ -8,7 +8,7 @@ use latchkey_protocol::{EndpointTable, Mode};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::rules::PolicyReader;
+use crate::rules::{Policies, PolicyReader};
 
 /// How often the kernel is told that the agent lives; it waits for five times as long.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub fn intercepted(
     intercepted
 }
 
-/// Follows the policies and sends heartbeats until `stop` turns true.
+/// Follows the policies, tells when the kernel does too, and sends heartbeats until `stop` turns true.
 ///
 /// # Errors
 /// When the kernel's maps can no longer be written: without heartbeats the agent is taken for gone,
@@ -48,6 +48,7 @@ pub async fn run(
     endpoints: EndpointTable,
     mut policies: PolicyReader,
     counters: watch::Sender<Vec<(String, u64)>>,
+    followed: watch::Sender<Policies>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), InterceptError> {
     let mut heartbeat = interval(HEARTBEAT);
@@ -63,7 +64,9 @@ pub async fn run(
                 if !changed {
                     return Ok(());
                 }
-                interceptor.protect(&intercepted(&endpoints, &policies.current()))?;
+                let current = policies.current();
+                interceptor.protect(&intercepted(&endpoints, &current))?;
+                followed.send_replace(current);
                 tracing::info!("the kernel follows new modes or rules");
             }
             _ = stop.wait_for(|stop| *stop) => return Ok(()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use latchkey_protocol::{EndpointTable, Mode};
 use latchkey_record::AgentStatus;
-use latchkey_record::status::{EndpointStatus, STATUS_VERSION};
+use latchkey_record::status::{EndpointStatus, PreexistingConnections, STATUS_VERSION};
 use tokio::sync::watch;
 
 use crate::counters::Counters;
@@ -37,6 +37,8 @@ pub struct StatusWriter {
     pub counters: Arc<Counters>,
     /// What the kernel programs counted.
     pub kernel: watch::Receiver<Vec<(String, u64)>>,
+    /// Connections from before, by endpoint index.
+    pub preexisting: watch::Receiver<Vec<PreexistingConnections>>,
 }
 
 impl StatusWriter {
@@ -97,6 +99,7 @@ impl StatusWriter {
                     .map(str::to_owned),
                 rules_hash: policy.rules().map(|rules| rules.content_hash().to_owned()),
                 problem,
+                preexisting: self.preexisting.borrow().get(index).cloned(),
             });
         }
         AgentStatus {

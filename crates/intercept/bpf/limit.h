@@ -92,9 +92,12 @@ static __always_inline bool take_token(__u64 account)
 
 	read_limits(&allowed);
 	paid = now + allowed.connect_interval_ns;
-	if (!bpf_map_update_elem(&buckets, &account, &paid, BPF_NOEXIST))
-		return true; /* the first one of a full bucket */
 	bucket = bpf_map_lookup_elem(&buckets, &account);
+	if (!bucket) {
+		if (!bpf_map_update_elem(&buckets, &account, &paid, BPF_NOEXIST))
+			return true; /* the first token of a full bucket */
+		bucket = bpf_map_lookup_elem(&buckets, &account);
+	}
 	if (!bucket)
 		return true; /* evicted meanwhile, so it was full */
 	for (int attempt = 0; attempt < ACCOUNT_ATTEMPTS; attempt++) {

@@ -80,6 +80,7 @@ pub struct Interceptor {
     links: LinkGuard,
     listener: SocketAddrV4,
     listener_v6: Option<SocketAddrV6>,
+    cgroup: PathBuf,
 }
 
 impl fmt::Debug for Interceptor {
@@ -166,6 +167,7 @@ impl Interceptor {
             links,
             listener: config.listener,
             listener_v6: config.listener_v6,
+            cgroup: config.cgroup.clone(),
         })
     }
 
@@ -278,6 +280,12 @@ impl Interceptor {
             boottime_ns: nanoseconds_since_boot(),
         };
         write_locked(&self.heartbeat, "heartbeat", &heartbeat)
+    }
+
+    /// Returns the cgroup whose processes are intercepted.
+    #[must_use]
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup
     }
 
     /// Returns a handle to the flow records.

@@ -61,4 +61,17 @@ pub struct EndpointStatus {
     pub rules_hash: Option<String>,
     /// Why the newest rules are not in force.
     pub problem: Option<String>,
+    /// Connections from before it was protected; absent until the agent has looked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preexisting: Option<PreexistingConnections>,
+}
+
+/// Connections that lead to one endpoint past the agent, because they were open before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreexistingConnections {
+    /// How many the agent has destroyed since it started.
+    pub destroyed: u64,
+    /// How many go on, as of the last look; in Enforce those that could not be destroyed.
+    pub left: u64,
 }

@@ -1,5 +1,6 @@
 //! The agent of one guest: its configuration, its process, and the files by which it tells about itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -164,26 +165,37 @@ impl AgentSeat {
 /// Returns the text of the agent's configuration file.
 fn configuration(guest: &Guest, plan: &GuestPlan, directory: &Path) -> Result<String, SystemError> {
     let poll_ms = milliseconds(plan.poll_interval());
-    let mut config = json!({
+    let config = json!({
         "state_dir": directory.join("state"),
         "kernel": { "cgroup": guest.cgroup().path(), "pin_dir": guest.pin_dir() },
         "secure_channel": { "poll_interval_ms": poll_ms },
         "audit": { "file": directory.join("audit.jsonl") },
         "status": { "interval_ms": STATUS_INTERVAL_MS },
+        "limits": limits(plan),
     });
-    if let (Some(patience), Some(sections)) = (plan.patience(), config.as_object_mut()) {
-        let patience = milliseconds(patience);
-        let limits = json!({
-            "head_timeout_ms": patience,
-            "body_timeout_ms": patience,
-            "host_response_timeout_ms": patience,
-        });
-        sections.insert("limits".to_owned(), limits);
-    }
     toml::to_string(&config).map_err(|error| SystemError::Unwritable {
         path: directory.join("agent.toml"),
         source: error.into(),
     })
+}
+
+/// Returns what is not as usual.
+fn limits(plan: &GuestPlan) -> BTreeMap<&'static str, u64> {
+    let mut limits = BTreeMap::new();
+    if let Some(patience) = plan.patience() {
+        for wait in [
+            "head_timeout_ms",
+            "body_timeout_ms",
+            "host_response_timeout_ms",
+        ] {
+            limits.insert(wait, milliseconds(patience));
+        }
+    }
+    if let Some((per_second, burst)) = plan.connects() {
+        limits.insert("connects_per_second", per_second.into());
+        limits.insert("connect_burst", burst.into());
+    }
+    limits
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -32,6 +32,7 @@ pub struct GuestPlan {
     has_agent: bool,
     poll_interval: Duration,
     patience: Option<Duration>,
+    connects: Option<(u32, u32)>,
     clock: Option<String>,
     certificates: Vec<String>,
 }
@@ -48,6 +49,7 @@ impl GuestPlan {
             has_agent: true,
             poll_interval: POLL_INTERVAL,
             patience: None,
+            connects: None,
             clock: None,
             certificates: Vec::new(),
         }
@@ -99,6 +101,12 @@ impl GuestPlan {
         self
     }
 
+    /// Makes the agent let one cgroup connect only so often per second, and so often at once.
+    pub fn with_connects(mut self, per_second: u32, burst: u32) -> Self {
+        self.connects = Some((per_second, burst));
+        self
+    }
+
     /// Puts the agent's wall clock off by so much, as libfaketime writes it, such as `-3y`.
     pub fn with_clock(mut self, offset: &str) -> Self {
         self.clock = Some(offset.to_owned());
@@ -143,6 +151,11 @@ impl GuestPlan {
     /// Returns how long the agent waits for clients and for the host, if not as long as usual.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.patience
+    }
+
+    /// Returns how often one cgroup may connect per second and at once, if not as often as usual.
+    pub(super) fn connects(&self) -> Option<(u32, u32)> {
+        self.connects
     }
 
     /// Returns how far the agent's wall clock is off, if it is.

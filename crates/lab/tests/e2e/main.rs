@@ -25,9 +25,11 @@ mod hold;
 mod host_gone;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
+mod limits;
 mod listener;
 mod malformed;
 mod names;
+mod preexisting;
 mod raw;
 mod scripted_host;
 mod signals;

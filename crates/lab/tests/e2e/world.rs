@@ -38,7 +38,17 @@ impl World {
     ) -> Self {
         let guests = plans.into_iter();
         let builder = guests.fold(System::builder(), SystemBuilder::guest);
-        let system = add(builder).start().unwrap();
+        Self::of(add(builder).start().unwrap())
+    }
+
+    /// As [`World::start`], with no agent started yet.
+    pub(crate) fn start_without_agents(plans: impl IntoIterator<Item = GuestPlan>) -> Self {
+        let guests = plans.into_iter();
+        let builder = guests.fold(System::builder(), SystemBuilder::guest);
+        Self::of(builder.start_host().unwrap())
+    }
+
+    fn of(system: System) -> Self {
         let traces = Traces::of(system.lab());
         Self { system, traces }
     }
