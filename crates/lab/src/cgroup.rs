@@ -60,6 +60,16 @@ impl Cgroup {
         Ok(Self { path })
     }
 
+    /// Creates the group at this path below the group, with those between.
+    ///
+    /// # Errors
+    /// A directory cannot be made.
+    pub fn below(&self, path: &str) -> Result<Self, CgroupError> {
+        let path = self.path.join(path);
+        fs::create_dir_all(&path).named("create control group", &path)?;
+        Ok(Self { path })
+    }
+
     /// Returns the group at `path`, which may be gone by now.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {

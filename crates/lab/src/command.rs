@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::account::{AccountFiles, Credentials};
 use crate::binaries::{self, Binary};
-use crate::cgroup;
+use crate::cgroup::{self, Cgroup};
 use crate::entry::{Environment, environment};
 use crate::files::{FileError, Named as _};
 use crate::pid_namespace::PidNamespace;
@@ -140,6 +140,12 @@ impl Command {
     pub fn spawn(&self) -> Result<Process, ProcessError> {
         let (path, log) = self.place.new_log(&self.program)?;
         self.start(share(&log)?, Stdio::from(log), path)
+    }
+
+    /// Runs the program in this control group, which must be the node's own or lie below it.
+    pub fn in_cgroup(mut self, cgroup: &Cgroup) -> Self {
+        cgroup.path().clone_into(&mut self.place.cgroup);
+        self
     }
 
     /// Starts the lab's own program, which enters the node and becomes the program.

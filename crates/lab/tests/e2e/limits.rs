@@ -1,7 +1,5 @@
 //! A cgroup that storms the endpoints is refused by the kernel, and everybody else is served meanwhile.
 
-use std::fs;
-
 use latchkey_lab::curl::Curl;
 use latchkey_lab::system::LIMIT;
 use latchkey_lab::{Guest, GuestPlan, Process};
@@ -14,16 +12,11 @@ const CLIENT: &str = include_str!("greedy_client.py");
 const BURST: u32 = 30;
 const ATTEMPTS: u32 = 300;
 
-/// Moves itself into a cgroup, and then becomes a user and a program.
-const ENTER: &str = r#"echo $$ > "$0/cgroup.procs" && exec setpriv --reuid="$1" --clear-groups \
-    python3 -c "$2" "$3""#;
-
-fn start_greedy(guest: &Guest, cgroup: &str, user: &str) -> Process {
-    let cgroup = guest.cgroup().path().join(cgroup);
-    fs::create_dir_all(&cgroup).unwrap();
-    let command = guest.command("root", "sh").args(["-c", ENTER]).arg(cgroup);
-    let command = command.args([user, CLIENT]).arg(ATTEMPTS.to_string());
-    command.spawn().unwrap()
+fn start_greedy(guest: &Guest, cgroup: &str) -> Process {
+    let cgroup = guest.cgroup().below(cgroup).unwrap();
+    let command = guest.command("mallory", "/usr/bin/python3");
+    let command = command.args(["-c", CLIENT]).arg(ATTEMPTS.to_string());
+    command.in_cgroup(&cgroup).spawn().unwrap()
 }
 
 /// Returns how often it connected and how often it was refused.
@@ -40,7 +33,7 @@ fn outcome(greedy: &mut Process) -> (u32, u32) {
 fn greedy_cgroup_is_refused_and_counted_while_everybody_else_is_served() {
     let mut world = World::start([GuestPlan::enforce("vm").with_connects(1, BURST)]);
     let depths = ["greedy", "user/1000/manager/a/b"];
-    let mut greedy = depths.map(|cgroup| start_greedy(world.guest("vm"), cgroup, "mallory"));
+    let mut greedy = depths.map(|cgroup| start_greedy(world.guest("vm"), cgroup));
     for _ in 0..3 {
         world.expect("vm", "app", &Curl::imds(INSTANCE), 200);
         world.expect("vm", "root", &Curl::wireserver(GOAL_STATE), 200);
@@ -54,7 +47,7 @@ fn greedy_cgroup_is_refused_and_counted_while_everybody_else_is_served() {
     }
     // Another one of the same manager finds its bucket empty, one of another manager does not.
     let depths = ["user/1000/manager/c", "user/1001/manager"];
-    let mut later = depths.map(|cgroup| start_greedy(world.guest("vm"), cgroup, "mallory"));
+    let mut later = depths.map(|cgroup| start_greedy(world.guest("vm"), cgroup));
     let [again, other] = later.each_mut().map(|process| {
         let (connected, refused) = outcome(process);
         all_refused += u64::from(refused);
