@@ -65,6 +65,11 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts so many more.
+    pub fn add_up(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Returns the number so far.
     #[must_use]
     pub fn value(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_intercept::{Destination, Fate, Preexisting, Sweep, end_preexisting};
+use latchkey_intercept::{Destination, Fate, OpenConnection, Preexisting, Sweep, end_preexisting};
 use latchkey_policy::EndpointPolicy;
 use latchkey_protocol::{Endpoint, EndpointTable, Mode};
 use latchkey_record::status::PreexistingConnections;
@@ -21,6 +21,9 @@ use crate::rules::Policies;
 
 /// A connect(2) that began just before the redirect has its socket where it can be found by then.
 const SETTLING: Duration = Duration::from_secs(1);
+
+/// Of so many connections to an endpoint the log tells whose they are.
+const MAX_TOLD: usize = 16;
 
 /// Looks for such connections whenever the kernel follows new modes.
 #[derive(Debug)]
@@ -97,32 +100,35 @@ impl Sweeper {
         shown: &mut PreexistingConnections,
     ) {
         let (endpoint, before) = (&endpoint.name, shown.left);
-        shown.left = 0;
-        for Preexisting {
-            destination,
-            destroyed,
-            left,
-            ..
-        } in found
-        {
-            let address = destination.address;
-            if *destroyed > 0 {
-                tracing::warn!(endpoint, %address, destroyed, "connections from before were destroyed");
-            }
-            for _ in 0..*destroyed {
-                self.counters.preexisting_destroyed.add();
-                shown.destroyed += 1;
-            }
-            for open in left {
-                let (transport, user, inode) = (open.transport, open.uid, open.inode);
-                tracing::debug!(endpoint, %address, ?transport, %user, inode, "a connection from before goes on");
-                shown.left += 1;
-            }
+        let destroyed: u64 = found.iter().map(|found| found.destroyed).sum();
+        if destroyed > 0 {
+            tracing::warn!(
+                endpoint,
+                destroyed,
+                "connections from before were destroyed"
+            );
         }
-        let left = shown.left;
-        if left != before {
-            let users = users(found);
-            tracing::info!(endpoint, left, ?users, "connections from before go on");
+        self.counters.preexisting_destroyed.add_up(destroyed);
+        shown.destroyed += destroyed;
+        shown.left = found
+            .iter()
+            .map(|found| found.found - found.destroyed)
+            .sum();
+        if shown.left == before {
+            return;
+        }
+        tracing::info!(
+            endpoint,
+            left = shown.left,
+            "connections from before that go on"
+        );
+        for open in found.iter().flat_map(|found| &found.left).take(MAX_TOLD) {
+            let OpenConnection {
+                transport,
+                uid,
+                inode,
+            } = open;
+            tracing::info!(endpoint, ?transport, %uid, inode, "a connection from before goes on");
         }
     }
 }
@@ -140,15 +146,6 @@ fn destinations(endpoint: &Endpoint, policy: &EndpointPolicy) -> Vec<Destination
             fate,
         })
         .collect()
-}
-
-/// Returns whose connections go on, each user once.
-fn users(found: &[Preexisting]) -> Vec<u32> {
-    let left = found.iter().flat_map(|found| &found.left);
-    let mut users: Vec<u32> = left.map(|open| open.uid.0).collect();
-    users.sort_unstable();
-    users.dedup();
-    users
 }
 
 #[cfg(test)]

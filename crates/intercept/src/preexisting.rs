@@ -64,9 +64,9 @@ pub struct Preexisting {
     /// The destination.
     pub destination: Destination,
     /// How many connections to it were open.
-    pub found: usize,
+    pub found: u64,
     /// How many of them were destroyed.
-    pub destroyed: usize,
+    pub destroyed: u64,
     /// The others.
     pub left: Vec<OpenConnection>,
 }

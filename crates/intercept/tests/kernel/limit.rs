@@ -155,6 +155,19 @@ fn cgroup_that_holds_its_share_is_refused_and_its_sibling_is_not() {
 }
 
 #[test]
+fn limits_of_the_next_agent_hold_for_what_is_open_already() {
+    in_world(|world| {
+        let mut caller = caller_in(world, "greedy");
+        for may_hold in [2, 3] {
+            let _agent = world.limited_agent(few_open(may_hold), InterceptMode::Enforce);
+            while hold(&mut caller) == "ok" {}
+            let own = shares(world).iter().next().unwrap().unwrap();
+            assert_eq!(own.1, u64::from(may_hold));
+        }
+    });
+}
+
+#[test]
 fn what_a_killed_process_held_is_given_back() {
     in_world(|world| {
         let _agent = world.limited_agent(few_open(3), InterceptMode::Enforce);

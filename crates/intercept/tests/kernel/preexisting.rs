@@ -24,7 +24,7 @@ fn sweep(world: &World, address: IpAddr, fate: Fate) -> Preexisting {
     assert!(swept.problems.is_empty(), "{:?}", swept.problems);
     let [found] = <[Preexisting; 1]>::try_from(swept.destinations).unwrap();
     assert_eq!(found.destination, destination);
-    assert_eq!(found.found, found.destroyed + found.left.len());
+    assert_eq!(found.found, found.destroyed + found.left.len() as u64);
     found
 }
 
