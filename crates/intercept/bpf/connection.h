@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The identity that travels on a redirected socket, from connect() until it is closed.
- *
- * Everything here is read in the caller's own context, from its task and credentials, never from
- * /proc: what the caller does later (exec, setuid, exit) cannot change it.
- */
+/* The identity that travels on a redirected socket, from connect() until it is closed. */
 #ifndef LATCHKEY_CONNECTION_H
 #define LATCHKEY_CONNECTION_H
 
+#include "capture.h"
 #include "kernel.h"
 #include "layout.h"
 
@@ -17,45 +13,6 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps");
-
-static __always_inline bool capture_executable(struct task_struct *task, struct identity *identity)
-{
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
-
-	if (!inode)
-		return false; /* a kernel thread */
-	identity->executable_inode = BPF_CORE_READ(inode, i_ino);
-	identity->executable_device = BPF_CORE_READ(inode, i_sb, s_dev);
-	return true;
-}
-
-static __always_inline void capture_credentials(struct task_struct *task, struct identity *identity)
-{
-	/* The real ids: the user in the low half, the group in the high half. */
-	__u64 real = bpf_get_current_uid_gid();
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-
-	identity->uid = (__u32)real;
-	identity->gid = real >> 32;
-	identity->euid = BPF_CORE_READ(cred, euid.val);
-	identity->egid = BPF_CORE_READ(cred, egid.val);
-	identity->user_namespace_level = BPF_CORE_READ(cred, user_ns, level);
-	identity->user_namespace = BPF_CORE_READ(cred, user_ns, ns.inum);
-}
-
-/* Returns whether every part of the identity is known. */
-static __always_inline bool capture(struct identity *identity)
-{
-	struct task_struct *task = (void *)bpf_get_current_task_btf();
-
-	identity->tgid = bpf_get_current_pid_tgid() >> 32;
-	identity->start_boottime_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	identity->cgroup_id = bpf_get_current_cgroup_id();
-	identity->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	capture_credentials(task, identity);
-	bpf_get_current_comm(identity->comm, sizeof(identity->comm));
-	return capture_executable(task, identity);
-}
 
 /*
  * SECURITY: an identity is good for the one connection it was captured for. Without this, root could

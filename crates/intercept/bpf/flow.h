@@ -11,6 +11,7 @@
 #include "address.h"
 #include "connection.h"
 #include "counters.h"
+#include "handover.h"
 #include "limit.h"
 
 /* No LRU: a flood must not evict the record of somebody else. Not preallocated: usually empty. */
@@ -72,7 +73,9 @@ static __always_inline void publish(struct bpf_sock_ops *ctx)
 		count(COUNTER_FLOW_TABLE_FULL);
 		return;
 	}
-	if (bpf_map_update_elem(&flows, &connection->key, &connection->identity, BPF_ANY)) {
+	if (!prepare_mark(&connection->key) ||
+	    bpf_map_update_elem(&flows, &connection->key, &connection->identity, BPF_ANY)) {
+		remove_mark(&connection->key);
 		return_share(connection->account);
 		count(COUNTER_FLOW_TABLE_FULL);
 		return;
@@ -93,6 +96,7 @@ static __always_inline void retire(struct bpf_sock_ops *ctx)
 		return;
 	connection->state = CONNECTION_OVER;
 	return_share(connection->account);
+	remove_mark(&connection->key);
 	if (!bpf_map_delete_elem(&flows, &connection->key))
 		count(COUNTER_FLOW_RETIRED); /* the agent had not taken it */
 }

@@ -15,9 +15,11 @@
 #include "counters.h"
 #include "egress.h"
 #include "endpoints.h"
+#include "exec.h"
 #include "flow.h"
 #include "layout.h"
 #include "limit.h"
+#include "task.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -40,18 +40,31 @@ struct user_namespace {
 	struct ns_common ns;
 };
 
+struct group_info {
+	int ngroups;
+	kgid_t gid[];
+};
+
 struct cred {
+	kuid_t uid;
+	kgid_t gid;
 	kuid_t euid;
 	kgid_t egid;
 	struct user_namespace *user_ns;
+	struct group_info *group_info;
 };
 
 struct mnt_namespace {
 	struct ns_common ns;
 };
 
+struct net {
+	struct ns_common ns;
+};
+
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
 };
 
 struct super_block {
@@ -71,16 +84,46 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
+	int pid;
+	int tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	__u64 self_exec_id;
+	const struct cred *real_cred;
 	const struct cred *cred;
+	struct signal_struct *signal;
 	struct nsproxy *nsproxy;
 	struct mm_struct *mm;
 };
 
 struct tcp_sock {
 	__u32 write_seq;
+};
+
+struct linux_binprm {
+	const char *filename;
+	const char *interp;
+};
+
+struct sock;
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -19,6 +19,9 @@
 #define PORTS_PER_WORD 64
 #define PORT_WORDS (65536 / PORTS_PER_WORD)
 #define MAX_BUCKETS 16384
+#define MAX_GROUPS 64
+#define MAX_SCRIPTS 32768
+#define SCRIPT_PATH_BYTES 256
 
 /* A heartbeat older than this means that no agent serves the listener. */
 #define HEARTBEAT_LIMIT_NS 5000000000ULL
@@ -57,15 +60,18 @@ struct claim {
 	__u16 listener6_port; /* 0: no listener for native IPv6 */
 	struct address listener;
 	struct address listener6;
+	__u64 cgroup_id;    /* of the cgroup that the programs are attached to */
+	__u32 cgroup_level; /* below the root of the hierarchy, which has 0 */
+	__u32 reserved;
 };
-_Static_assert(sizeof(struct claim) == 56, "src/layout.rs");
+_Static_assert(sizeof(struct claim) == 72, "src/layout.rs");
 
 struct settings {
 	struct bpf_spin_lock lock;
 	__u32 layout_version;
 	struct claim claim;
 };
-_Static_assert(sizeof(struct settings) == 64, "src/layout.rs");
+_Static_assert(sizeof(struct settings) == 80, "src/layout.rs");
 
 struct heartbeat {
 	struct bpf_spin_lock lock;
@@ -90,29 +96,58 @@ struct limit_settings {
 };
 _Static_assert(sizeof(struct limit_settings) == 32, "src/layout.rs");
 
-/* The caller of connect(), as the kernel knew it in that moment. */
-struct identity {
-	__u64 start_boottime_ns;
-	__u64 executable_inode;
-	__u64 cgroup_id;
-	__u64 netns_cookie;
-	struct address original_address;
+/* What a thread may do, and what may change about it while a connection of it is open. */
+struct thread {
+	__u64 start_boottime_ns; /* of its process */
+	__u64 exec_id;		 /* another one after each exec */
 	__u32 tgid;
+	__u32 tid;
 	__u32 uid;
 	__u32 gid;
 	__u32 euid;
 	__u32 egid;
 	__u32 user_namespace_level; /* 0: the initial user namespace */
-	__u32 executable_device;    /* major << 20 | minor */
-	__u32 mount_namespace;
 	__u32 user_namespace;
+	__u32 process_has_ended;
+	__u32 group_count;	   /* more than MAX_GROUPS: the list is not complete */
+	__u32 groups[MAX_GROUPS]; /* supplementary, in the kernel's ascending order */
+};
+_Static_assert(sizeof(struct thread) == 312, "src/layout.rs");
+
+/* The caller of connect(), as the kernel knew it in that moment. */
+struct identity {
+	struct thread thread;
+	__u64 executable_inode;
+	__u64 cgroup_id;
+	__u64 netns_cookie; /* of the socket */
+	struct address original_address;
+	__u32 executable_device; /* major << 20 | minor */
+	__u32 mount_namespace;
+	__u32 network_namespace; /* of the task */
 	__u32 endpoint_index;
 	__u16 original_port;
 	__u16 address_family;
 	__u8 comm[COMM_BYTES];
 	__u32 reserved;
 };
-_Static_assert(sizeof(struct identity) == 112, "src/layout.rs");
+_Static_assert(sizeof(struct identity) == 392, "src/layout.rs");
+
+/* Names one process until the next boot. */
+struct process_key {
+	__u64 start_boottime_ns;
+	__u32 tgid;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct process_key) == 16, "src/layout.rs");
+
+/* The script that a process runs, good only as long as its exec id is the process's. */
+struct script {
+	__u64 exec_id;
+	__u32 path_bytes; /* 0: too long to be known */
+	__u32 through_env;
+	__u8 path[SCRIPT_PATH_BYTES];
+};
+_Static_assert(sizeof(struct script) == 272, "src/layout.rs");
 
 /*
  * A connection as the agent sees it on the socket that it accepted. Addresses and ports alone do not
@@ -144,6 +179,6 @@ struct connection {
 	__u32 state;
 	__u32 asked_by_nat64; /* 1: the caller wrote the IPv4 address as 64:ff9b::a.b.c.d */
 };
-_Static_assert(sizeof(struct connection) == 176, "src/layout.rs");
+_Static_assert(sizeof(struct connection) == 456, "src/layout.rs");
 
 #endif

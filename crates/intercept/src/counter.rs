@@ -76,6 +76,10 @@ counters! {
     ShareExceededRefused => "share_exceeded_refused",
     /// Passed in Audit: the caller's cgroup has too many connections open.
     ShareExceededPassed => "share_exceeded_passed",
+    /// Scripts that were executed and could not be remembered; they match no rule for scripts.
+    ExecTableFull => "exec_table_full",
+    /// Connections over which another process than the one that connected has sent something.
+    HandedOver => "handed_over",
 }
 
 /// A snapshot of all counters since the maps were first pinned.

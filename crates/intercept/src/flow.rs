@@ -8,10 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::layout::{FlowKey, Identity};
+use crate::layout::{FlowKey, Identity, ProcessKey, Script, Thread};
 use crate::process::{Executable, Gid, Pid, StartTime, Uid};
 use crate::socket::{initial_sequence, netns_cookie};
+use crate::standing::{Connection, Standing};
 use crate::sys;
+use crate::thread::{ExecId, ScriptPath, SupplementaryGroups, Tid};
 
 /// The family of the socket that the caller used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +31,8 @@ pub enum AddressFamily {
 pub struct FlowRecord {
     /// The process (thread group).
     pub pid: Pid,
+    /// The thread that connected; it may end before its process.
+    pub tid: Tid,
     /// When that process started; with `pid` it names one process until the next boot.
     pub start_time: StartTime,
     /// The real user.
@@ -39,10 +43,16 @@ pub struct FlowRecord {
     pub euid: Uid,
     /// The effective group.
     pub egid: Gid,
+    /// The supplementary groups of the thread that connected.
+    pub supplementary_groups: SupplementaryGroups,
     /// Whether the credentials belong to the initial user namespace; only then is user 0 root.
     pub initial_user_namespace: bool,
     /// The file that the process executes.
     pub executable: Executable,
+    /// Which of the process's executions connected.
+    pub exec_id: ExecId,
+    /// The script that the process runs, if it is known to run one.
+    pub script: Option<ScriptPath>,
     /// The cgroup v2 id: the inode number of the cgroup's directory.
     pub cgroup_id: u64,
     /// The inode number of `/proc/PID/ns/mnt`.
@@ -51,6 +61,8 @@ pub struct FlowRecord {
     pub user_namespace: u32,
     /// The cookie of the socket's network namespace, as [`netns_cookie`] returns it.
     pub network_namespace: u64,
+    /// The inode number of the thread's `/proc/PID/task/TID/ns/net`, which need not be the socket's.
+    pub task_network_namespace: u32,
     /// The thread's name with trailing NULs: chosen by the thread itself, for display only.
     pub comm: [u8; 16],
     /// Where the caller wanted to go.
@@ -61,6 +73,8 @@ pub struct FlowRecord {
     ///
     /// [`InterceptedEndpoint::index`]: crate::InterceptedEndpoint::index
     pub endpoint_index: u32,
+    /// The connection itself.
+    pub connection: Connection,
 }
 
 impl FlowRecord {
@@ -71,22 +85,28 @@ impl FlowRecord {
     }
 }
 
-impl From<Identity> for FlowRecord {
-    fn from(identity: Identity) -> Self {
+impl FlowRecord {
+    fn new(identity: &Identity, script: Option<ScriptPath>, connection: Connection) -> Self {
+        let thread = &identity.thread;
         let address = IpAddr::from(identity.original_address);
         Self {
-            pid: Pid(identity.tgid),
-            start_time: StartTime::from_nanoseconds(identity.start_boottime_ns),
-            uid: Uid(identity.uid),
-            gid: Gid(identity.gid),
-            euid: Uid(identity.euid),
-            egid: Gid(identity.egid),
-            initial_user_namespace: identity.user_namespace_level == 0,
+            pid: Pid(thread.tgid),
+            tid: Tid(thread.tid),
+            start_time: StartTime::from_nanoseconds(thread.start_boottime_ns),
+            uid: Uid(thread.uid),
+            gid: Gid(thread.gid),
+            euid: Uid(thread.euid),
+            egid: Gid(thread.egid),
+            supplementary_groups: thread.into(),
+            initial_user_namespace: thread.user_namespace_level == 0,
             executable: Executable::new(identity.executable_device, identity.executable_inode),
+            exec_id: ExecId(thread.exec_id),
+            script,
             cgroup_id: identity.cgroup_id,
             mount_namespace: identity.mount_namespace,
-            user_namespace: identity.user_namespace,
+            user_namespace: thread.user_namespace,
             network_namespace: identity.netns_cookie,
+            task_network_namespace: identity.network_namespace,
             comm: identity.comm,
             original_destination: SocketAddr::new(address, identity.original_port),
             address_family: match i32::from(identity.address_family) {
@@ -94,6 +114,7 @@ impl From<Identity> for FlowRecord {
                 _ => AddressFamily::Ipv6,
             },
             endpoint_index: identity.endpoint_index,
+            connection,
         }
     }
 }
@@ -113,6 +134,9 @@ pub enum FlowError {
     /// The kernel's flow table could not be read.
     #[error("take a record out of the kernel's flow table")]
     Table(#[source] io::Error),
+    /// The kernel could not be asked what has become of the caller.
+    #[error("ask the kernel about the process of a connection")]
+    Caller(#[source] io::Error),
 }
 
 impl FlowError {
@@ -121,15 +145,53 @@ impl FlowError {
     }
 }
 
-/// A handle to the kernel's flow records; clones share one descriptor.
+/// What the programs write and the agent reads about callers.
+#[derive(Debug)]
+pub(crate) struct KernelTables {
+    pub(crate) flows: OwnedFd,
+    pub(crate) scripts: OwnedFd,
+    pub(crate) handovers: OwnedFd,
+    /// The program that describes one thread, where the kernel has such.
+    pub(crate) thread_iterator: Option<OwnedFd>,
+}
+
+impl KernelTables {
+    /// Returns the script that a process runs. SECURITY: what it ran before its last exec, which
+    /// may have found no room, is not what connected.
+    fn script(&self, thread: &Thread) -> Result<Option<ScriptPath>, FlowError> {
+        let key = ProcessKey {
+            start_boottime_ns: thread.start_boottime_ns,
+            tgid: thread.tgid,
+            reserved: 0,
+        };
+        let script: Option<Script> =
+            sys::map_lookup(self.scripts.as_fd(), &key, 0).map_err(FlowError::Table)?;
+        Ok(script
+            .filter(|script| script.exec_id == thread.exec_id)
+            .map(|script| ScriptPath::from(&script)))
+    }
+}
+
+/// A handle to the kernel's flow records; clones share their descriptors.
 #[derive(Clone, Debug)]
 pub struct FlowTable {
-    map: Arc<OwnedFd>,
+    tables: Arc<KernelTables>,
 }
 
 impl FlowTable {
-    pub(crate) fn new(map: OwnedFd) -> Self {
-        Self { map: Arc::new(map) }
+    pub(crate) fn new(tables: KernelTables) -> Self {
+        Self {
+            tables: Arc::new(tables),
+        }
+    }
+
+    /// Finds out what has become of a caller since it connected. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError`] when the kernel cannot be asked; the caller is then as good as unknown.
+    pub fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError> {
+        self.tables.standing(flow)
     }
 
     /// Takes the record of an accepted connection out of the table; the kernel gives it out once.
@@ -156,8 +218,13 @@ impl FlowTable {
         };
         let key = FlowKey::new(netns, peer, local, sequence);
         let identity: Option<Identity> =
-            sys::map_take(self.map.as_fd(), &key).map_err(FlowError::Table)?;
-        Ok(identity.map(FlowRecord::from))
+            sys::map_take(self.tables.flows.as_fd(), &key).map_err(FlowError::Table)?;
+        let Some(identity) = identity else {
+            return Ok(None);
+        };
+        let connection = Connection::new(key, Arc::clone(&self.tables));
+        let script = self.tables.script(&identity.thread)?;
+        Ok(Some(FlowRecord::new(&identity, script, connection)))
     }
 }
 

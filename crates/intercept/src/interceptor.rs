@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use aya::maps::{Map, MapData, PerCpuArray};
@@ -11,11 +11,13 @@ use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::cgroup::CgroupPlace;
 use crate::counter::Counters;
 use crate::endpoint::{self, InterceptedEndpoint};
 use crate::endpoint_maps::EndpointMaps;
 use crate::error::InterceptError;
-use crate::flow::FlowTable;
+use crate::feature::MissingFeature;
+use crate::flow::{FlowTable, KernelTables};
 use crate::guard::{GuardKind, GuardedLink, LinkGuard};
 use crate::hook::{Cgroup, HOOKS};
 use crate::layout::{Claim, Heartbeat, LAYOUT_VERSION, Settings};
@@ -25,6 +27,7 @@ use crate::process::AgentProcess;
 use crate::reserve::reserve;
 use crate::socket::netns_cookie;
 use crate::sys;
+use crate::tracing::Tracing;
 
 /// The programs, compiled by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intercept.bpf.o"));
@@ -78,9 +81,11 @@ pub struct Interceptor {
     counters: PerCpuArray<MapData, u64>,
     flows: FlowTable,
     links: LinkGuard,
+    missing: Vec<MissingFeature>,
     listener: SocketAddrV4,
     listener_v6: Option<SocketAddrV6>,
     cgroup: PathBuf,
+    place: Option<CgroupPlace>,
 }
 
 impl fmt::Debug for Interceptor {
@@ -122,15 +127,18 @@ impl Interceptor {
         config.reserve_ports()?;
         let cgroup = Cgroup::open(&config.cgroup)?;
         pin::prepare_directory(&config.pin_dir)?;
-        let mut object = load_object(&config.pin_dir)?;
+        let kernel_types = Btf::from_sys_fs().map_err(InterceptError::KernelTypes)?;
+        let mut object = load_object(&config.pin_dir, &kernel_types)?;
         MAPS.iter().try_for_each(|map| map.check(&config.pin_dir))?;
         // The object refers to its maps by descriptors, so it keeps them until all are loaded.
         let programs = HOOKS
             .iter()
             .map(|hook| Ok((hook, hook.load(&mut object)?)))
             .collect::<Result<Vec<_>, InterceptError>>()?;
+        let tracing = Tracing::load(&mut object, &kernel_types);
+        tracing.attach(&config.pin_dir)?;
         let links = LinkGuard::load(&mut object, guard, &config.pin_dir)?;
-        let interceptor = Self::with_maps(&mut object, config, links)?;
+        let interceptor = Self::with_maps(&mut object, config, links, tracing)?;
         interceptor.prepare_settings(&config.pin_dir)?;
         let limits = config.limits.settings(&config.cgroup)?;
         write_locked(&interceptor.limits, "limits", &limits)?;
@@ -144,17 +152,14 @@ impl Interceptor {
         object: &mut Ebpf,
         config: &InterceptConfig,
         links: LinkGuard,
+        tracing: Tracing,
     ) -> Result<Self, InterceptError> {
-        let flows = take_map(object, "flows")?;
-        let flows = hash_data(flows, "flows")?
-            .fd()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|source| InterceptError::Element {
-                operation: "open",
-                map: "flows",
-                source,
-            })?;
+        let flows = FlowTable::new(KernelTables {
+            flows: hash_descriptor(object, "flows")?,
+            scripts: hash_descriptor(object, "scripts")?,
+            handovers: hash_descriptor(object, "handovers")?,
+            thread_iterator: tracing.thread_iterator,
+        });
         Ok(Self {
             settings: array_data(take_map(object, "settings")?, "settings")?,
             limits: array_data(take_map(object, "limits")?, "limits")?,
@@ -163,11 +168,13 @@ impl Interceptor {
             counters: take_map(object, "counters")?
                 .try_into()
                 .map_err(InterceptError::map("counters"))?,
-            flows: FlowTable::new(flows),
+            flows,
             links,
+            missing: tracing.missing,
             listener: config.listener,
             listener_v6: config.listener_v6,
             cgroup: config.cgroup.clone(),
+            place: CgroupPlace::of(&config.cgroup)?,
         })
     }
 
@@ -263,7 +270,7 @@ impl Interceptor {
         let settings = Settings {
             lock: 0,
             layout_version: LAYOUT_VERSION,
-            claim,
+            claim: claim.within(self.place),
         };
         write_locked(&self.settings, "settings", &settings)
     }
@@ -294,6 +301,12 @@ impl Interceptor {
         self.flows.clone()
     }
 
+    /// Returns what this kernel cannot do, though others can.
+    #[must_use]
+    pub fn missing_features(&self) -> &[MissingFeature] {
+        &self.missing
+    }
+
     /// Returns what the programs have counted since the maps were first pinned.
     ///
     /// # Errors
@@ -305,10 +318,9 @@ impl Interceptor {
 }
 
 /// Parses the object for the running kernel; maps that are pinned already are opened, not made.
-fn load_object(pin_dir: &Path) -> Result<Ebpf, InterceptError> {
-    let kernel_types = Btf::from_sys_fs().map_err(InterceptError::KernelTypes)?;
+fn load_object(pin_dir: &Path, kernel_types: &Btf) -> Result<Ebpf, InterceptError> {
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(&kernel_types));
+    loader.btf(Some(kernel_types));
     for map in MAPS {
         loader.map_pin_path(map.name, map.pin(pin_dir));
     }
@@ -330,11 +342,16 @@ fn array_data(map: Map, name: &'static str) -> Result<MapData, InterceptError> {
     }
 }
 
-fn hash_data(map: Map, name: &'static str) -> Result<MapData, InterceptError> {
-    match map {
-        Map::HashMap(data) => Ok(data),
-        _ => Err(InterceptError::Missing { name }),
-    }
+fn hash_descriptor(object: &mut Ebpf, name: &'static str) -> Result<OwnedFd, InterceptError> {
+    let Map::HashMap(data) = take_map(object, name)? else {
+        return Err(InterceptError::Missing { name });
+    };
+    let descriptor = data.fd().as_fd().try_clone_to_owned();
+    descriptor.map_err(|source| InterceptError::Element {
+        operation: "open",
+        map: name,
+        source,
+    })
 }
 
 fn write_locked<V: aya::Pod>(

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use aya::Pod;
 
+use crate::cgroup::CgroupPlace;
+
 /// Raised whenever a size, an order or a meaning in `bpf/layout.h` changes.
 pub(crate) const LAYOUT_VERSION: u32 = 3;
 /// Room in the `endpoints` map.
@@ -17,12 +19,18 @@ pub(crate) const ADDRESS_SLOTS: usize = 256;
 pub(crate) const FLOW_SLOTS: usize = 65_536;
 /// Room in the `buckets` map.
 pub(crate) const BUCKET_SLOTS: usize = 16_384;
+/// Room in the `scripts` map.
+pub(crate) const SCRIPT_SLOTS: usize = 32_768;
+/// How many supplementary groups a record holds.
+pub(crate) const GROUP_SLOTS: usize = 64;
+/// How long a script's path may be, its final NUL included.
+pub(crate) const SCRIPT_PATH_BYTES: usize = 256;
 
 /// Nanoseconds per hundredth of a second, the unit of start times in `/proc/PID/stat`.
 pub(crate) const NANOSECONDS_PER_CLOCK_TICK: u64 = 10_000_000;
 
 /// An IPv6 address in network order; IPv4 as `::ffff:a.b.c.d`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, align(4))]
 pub(crate) struct Address([u8; 16]);
 
@@ -70,6 +78,9 @@ pub(crate) struct Claim {
     pub(crate) listener6_port: u16,
     pub(crate) listener: Address,
     pub(crate) listener6: Address,
+    pub(crate) cgroup_id: u64,
+    pub(crate) cgroup_level: u32,
+    pub(crate) reserved: u32,
 }
 
 impl Claim {
@@ -89,6 +100,18 @@ impl Claim {
             listener6: listener6.map_or(Address::default(), |listener| {
                 IpAddr::from(*listener.ip()).into()
             }),
+            cgroup_id: 0,
+            cgroup_level: 0,
+            reserved: 0,
+        }
+    }
+
+    /// With the cgroup whose processes are watched beyond their sockets; without one none is.
+    pub(crate) fn within(self, cgroup: Option<CgroupPlace>) -> Self {
+        Self {
+            cgroup_id: cgroup.map_or(0, |cgroup| cgroup.id),
+            cgroup_level: cgroup.map_or(0, |cgroup| cgroup.level),
+            ..self
         }
     }
 }
@@ -126,23 +149,52 @@ pub(crate) struct Heartbeat {
     pub(crate) boottime_ns: u64,
 }
 
+/// The supplementary groups of a thread, as many as there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct GroupList([u32; GROUP_SLOTS]);
+
+impl GroupList {
+    pub(crate) const fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl Default for GroupList {
+    fn default() -> Self {
+        Self([0; GROUP_SLOTS])
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(crate) struct Identity {
+pub(crate) struct Thread {
     pub(crate) start_boottime_ns: u64,
-    pub(crate) executable_inode: u64,
-    pub(crate) cgroup_id: u64,
-    pub(crate) netns_cookie: u64,
-    pub(crate) original_address: Address,
+    pub(crate) exec_id: u64,
     pub(crate) tgid: u32,
+    pub(crate) tid: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) euid: u32,
     pub(crate) egid: u32,
     pub(crate) user_namespace_level: u32,
+    pub(crate) user_namespace: u32,
+    pub(crate) process_has_ended: u32,
+    pub(crate) group_count: u32,
+    pub(crate) groups: GroupList,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Identity {
+    pub(crate) thread: Thread,
+    pub(crate) executable_inode: u64,
+    pub(crate) cgroup_id: u64,
+    pub(crate) netns_cookie: u64,
+    pub(crate) original_address: Address,
     pub(crate) executable_device: u32,
     pub(crate) mount_namespace: u32,
-    pub(crate) user_namespace: u32,
+    pub(crate) network_namespace: u32,
     pub(crate) endpoint_index: u32,
     pub(crate) original_port: u16,
     pub(crate) address_family: u16,
@@ -151,6 +203,34 @@ pub(crate) struct Identity {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct ProcessKey {
+    pub(crate) start_boottime_ns: u64,
+    pub(crate) tgid: u32,
+    pub(crate) reserved: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Script {
+    pub(crate) exec_id: u64,
+    pub(crate) path_bytes: u32,
+    pub(crate) through_env: u32,
+    pub(crate) path: [u8; SCRIPT_PATH_BYTES],
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            exec_id: 0,
+            path_bytes: 0,
+            through_env: 0,
+            path: [0; SCRIPT_PATH_BYTES],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub(crate) struct FlowKey {
     pub(crate) netns_cookie: u64,
@@ -180,16 +260,19 @@ impl FlowKey {
 }
 
 /// Bytes of `struct connection`, which only the programs read.
-pub(crate) const CONNECTION_BYTES: usize = 176;
+pub(crate) const CONNECTION_BYTES: usize = 456;
 
 const _: () = {
     assert!(size_of::<EndpointKey>() == 20, "bpf/layout.h");
     assert!(size_of::<EndpointValue>() == 8, "bpf/layout.h");
-    assert!(size_of::<Claim>() == 56, "bpf/layout.h");
-    assert!(size_of::<Settings>() == 64, "bpf/layout.h");
+    assert!(size_of::<Claim>() == 72, "bpf/layout.h");
+    assert!(size_of::<Settings>() == 80, "bpf/layout.h");
     assert!(size_of::<Heartbeat>() == 16, "bpf/layout.h");
     assert!(size_of::<LimitSettings>() == 32, "bpf/layout.h");
-    assert!(size_of::<Identity>() == 112, "bpf/layout.h");
+    assert!(size_of::<Thread>() == 312, "bpf/layout.h");
+    assert!(size_of::<Identity>() == 392, "bpf/layout.h");
+    assert!(size_of::<ProcessKey>() == 16, "bpf/layout.h");
+    assert!(size_of::<Script>() == 272, "bpf/layout.h");
     assert!(size_of::<FlowKey>() == 48, "bpf/layout.h");
 };
 
@@ -200,7 +283,7 @@ const _: () = {
 mod plain_data {
     use super::{
         Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings, Pod,
-        Settings,
+        ProcessKey, Script, Settings, Thread,
     };
 
     // SAFETY: integers and byte arrays, repr(C); the size assertions above leave no padding.
@@ -219,4 +302,10 @@ mod plain_data {
     unsafe impl Pod for FlowKey {}
     // SAFETY: as above.
     unsafe impl Pod for LimitSettings {}
+    // SAFETY: as above.
+    unsafe impl Pod for ProcessKey {}
+    // SAFETY: as above.
+    unsafe impl Pod for Script {}
+    // SAFETY: as above.
+    unsafe impl Pod for Thread {}
 }

@@ -79,10 +79,12 @@
 //! | new agent attached, not claimed yet | as before it attached | as before it attached |
 //! | [`detach`]ed | passes | passes |
 
+mod cgroup;
 mod counter;
 mod endpoint;
 mod endpoint_maps;
 mod error;
+mod feature;
 mod flow;
 mod guard;
 mod hook;
@@ -96,11 +98,15 @@ mod process;
 mod reserve;
 mod rtnetlink;
 mod socket;
+mod standing;
 mod sys;
+mod thread;
+mod tracing;
 
 pub use counter::{Counter, Counters};
 pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
 pub use error::InterceptError;
+pub use feature::{Feature, MissingFeature};
 pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable};
 pub use guard::{GuardKind, GuardedLink, LinkGuardError};
 pub use hook::Attachment;
@@ -115,3 +121,5 @@ pub use preexisting::{
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};
 pub use rtnetlink::LinkEvents;
 pub use socket::{keep_syn, netns_cookie};
+pub use standing::{Connection, Standing};
+pub use thread::{ExecId, ScriptPath, SupplementaryGroups, Tid};

@@ -14,9 +14,10 @@ use crate::guard;
 use crate::hook::{Attachment, HOOKS, remove_if_present};
 use crate::layout::{
     self, Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings,
-    Settings,
+    ProcessKey, Script, Settings,
 };
 use crate::mount::{self, MountError};
+use crate::tracing;
 
 /// A map of the object and the shape that its pin must have.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub(crate) struct PinnedMap {
 const WORD: usize = size_of::<u32>();
 
 /// Every map of the object.
-pub(crate) const MAPS: [PinnedMap; 11] = [
+pub(crate) const MAPS: [PinnedMap; 13] = [
     PinnedMap {
         name: "settings",
         key_bytes: WORD,
@@ -95,6 +96,18 @@ pub(crate) const MAPS: [PinnedMap; 11] = [
         name: "shares",
         key_bytes: size_of::<u64>(),
         value_bytes: size_of::<u64>(),
+        slots: layout::FLOW_SLOTS,
+    },
+    PinnedMap {
+        name: "scripts",
+        key_bytes: size_of::<ProcessKey>(),
+        value_bytes: size_of::<Script>(),
+        slots: layout::SCRIPT_SLOTS,
+    },
+    PinnedMap {
+        name: "handovers",
+        key_bytes: size_of::<FlowKey>(),
+        value_bytes: WORD,
         slots: layout::FLOW_SLOTS,
     },
 ];
@@ -164,6 +177,7 @@ pub fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
     for hook in HOOKS.iter().rev() {
         hook.detach(pin_dir)?;
     }
+    tracing::detach(pin_dir)?;
     for map in MAPS {
         remove_if_present(&map.pin(pin_dir))?;
     }

@@ -15,6 +15,8 @@ use std::path::Path;
 
 use aya::Pod;
 
+pub(crate) mod tracing;
+
 /// `BPF_F_LOCK`: copy the value under the spin lock that it begins with.
 pub(crate) const UNDER_LOCK: u64 = 4;
 
@@ -24,13 +26,16 @@ pub(crate) const UNDER_LOCK: u64 = 4;
 enum Command {
     MapLookup = 1,
     MapUpdate = 2,
+    MapDelete = 3,
     ObjectPin = 6,
     ObjectOpen = 7,
     ObjectInfo = 15,
     ProgramQuery = 16,
+    RawTracepointOpen = 17,
     MapLookupAndDelete = 21,
     LinkCreate = 28,
     LinkUpdate = 29,
+    IteratorCreate = 33,
     LinkDetach = 34,
 }
 
@@ -144,6 +149,16 @@ pub(crate) fn map_take<K: Pod, V: Pod + Default>(
     key: &K,
 ) -> io::Result<Option<V>> {
     map_read(Command::MapLookupAndDelete, map, key, 0)
+}
+
+/// Removes one element; one that is not there is as good as removed.
+pub(crate) fn map_delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
+    let attributes = ElementAttributes::new(map, key, 0, 0);
+    // SAFETY: the key is live, and `attach` has compared its size with the map's.
+    match unsafe { bpf(Command::MapDelete, &attributes) } {
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[repr(C)]

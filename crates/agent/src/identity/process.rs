@@ -180,7 +180,9 @@ fn is_own_mount_namespace(inode: u32) -> bool {
 mod tests {
     use std::net::SocketAddr;
 
-    use latchkey_intercept::{AddressFamily, Pid, StartTime, Uid};
+    use latchkey_intercept::{
+        AddressFamily, Connection, ExecId, Pid, StartTime, SupplementaryGroups, Tid, Uid,
+    };
 
     use super::*;
 
@@ -193,6 +195,7 @@ mod tests {
         let namespace = fs::metadata("/proc/self/ns/mnt").unwrap().ino();
         FlowRecord {
             pid,
+            tid: Tid(pid.0),
             start_time: StartTime::from_nanoseconds(
                 AgentProcess::of(pid).unwrap().start_ticks() * 10_000_000,
             ),
@@ -200,16 +203,21 @@ mod tests {
             gid: Gid(rustix::process::getgid().as_raw()),
             euid: Uid(rustix::process::geteuid().as_raw()),
             egid: Gid(rustix::process::getegid().as_raw()),
+            supplementary_groups: SupplementaryGroups::Known(Vec::new()),
             initial_user_namespace: true,
             executable: Executable::new(major << 20 | minor, executable.ino()),
+            exec_id: ExecId(1),
+            script: None,
             cgroup_id: 1,
             mount_namespace: u32::try_from(namespace).unwrap(),
             user_namespace: 1,
             network_namespace: 1,
+            task_network_namespace: 1,
             comm: [0; 16],
             original_destination: SocketAddr::from(([127, 0, 0, 1], 80)),
             address_family: AddressFamily::Ipv4,
             endpoint_index: 0,
+            connection: Connection::default(),
         }
     }
 

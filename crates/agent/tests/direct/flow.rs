@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use latchkey_agent::proxy::FlowSource;
 use latchkey_intercept::{
-    AddressFamily, AgentProcess, Executable, FlowError, FlowRecord, Gid, Pid, StartTime, Uid,
+    AddressFamily, AgentProcess, Connection, ExecId, Executable, FlowError, FlowRecord, Gid, Pid,
+    StartTime, SupplementaryGroups, Tid, Uid,
 };
 use tokio::net::TcpStream;
 
@@ -38,21 +39,27 @@ pub(crate) fn own(destination: SocketAddr) -> FlowRecord {
     let ticks = AgentProcess::of(pid).unwrap().start_ticks();
     FlowRecord {
         pid,
+        tid: Tid(pid.0),
         start_time: StartTime::from_nanoseconds(ticks * 10_000_000),
         uid: Uid(rustix::process::getuid().as_raw()),
         gid: Gid(rustix::process::getgid().as_raw()),
         euid: Uid(rustix::process::geteuid().as_raw()),
         egid: Gid(rustix::process::getegid().as_raw()),
+        supplementary_groups: SupplementaryGroups::Known(Vec::new()),
         initial_user_namespace: true,
         executable: Executable::new(device, executable.ino()),
+        exec_id: ExecId(1),
+        script: None,
         cgroup_id: 1,
         mount_namespace: u32::try_from(namespace).unwrap(),
         user_namespace: 1,
         network_namespace: 1,
+        task_network_namespace: 1,
         comm: *b"direct\0\0\0\0\0\0\0\0\0\0",
         original_destination: destination,
         address_family: AddressFamily::Ipv4,
         endpoint_index: 0,
+        connection: Connection::default(),
     }
 }
 

@@ -18,6 +18,8 @@ KINDS = {
 }
 MSG_FASTOPEN = 0x20000000
 IP_MINTTL = 21
+PR_SET_PDEATHSIG = 1
+SYS_SETGROUPS = {"x86_64": 116, "aarch64": 159}[os.uname().machine]
 libc = ctypes.CDLL(None, use_errno=True)
 served = []
 kept = []
@@ -151,6 +153,62 @@ def set_effective_user(user):
     os.seteuid(int(user))
 
 
+def set_groups(first, count):
+    os.setgroups(range(int(first), int(first) + int(count)))
+
+
+def execute(path, *arguments):
+    """Goes on as another program, with the connection as its descriptor 9."""
+    os.dup2(sock.fileno(), 9)
+    os.execv(path, [path, *arguments])
+
+
+def in_child(command, *arguments):
+    """Lets a child, which inherits the connection, do something."""
+    child = os.fork()
+    if child == 0:
+        COMMANDS[command](*arguments)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def in_child_that_stays(command, *arguments):
+    """Lets a child do something and then wait until the caller ends."""
+    ready, done = os.pipe()
+    if os.fork() == 0:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        COMMANDS[command](*arguments)
+        os.write(done, b"x")
+        signal.pause()
+    os.read(ready, 1)
+
+
+def in_thread(*steps):
+    """Runs commands, separated by `then`, in a thread of its own; it may change its own groups."""
+    failures = []
+
+    def run():
+        try:
+            for step in " ".join(steps).split(" then "):
+                name, *arguments = step.split()
+                COMMANDS[name](*arguments)
+        except OSError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def set_groups_of_thread(*groups):
+    """The bare system call: libc's would change all threads."""
+    numbers = (ctypes.c_uint32 * len(groups))(*map(int, groups))
+    if libc.syscall(SYS_SETGROUPS, len(groups), numbers):
+        raise OSError(ctypes.get_errno(), "setgroups")
+
+
 COMMANDS = {
     **PACKET_COMMANDS,  # of packets.py, which comes before this file
     "open": open_socket,
@@ -175,6 +233,12 @@ COMMANDS = {
     "reset": reset,
     "become": become,
     "set-effective-user": set_effective_user,
+    "set-groups": set_groups,
+    "set-groups-of-thread": set_groups_of_thread,
+    "in-thread": in_thread,
+    "in-child": in_child,
+    "in-child-that-stays": in_child_that_stays,
+    "execute": execute,
 }
 
 signal.alarm(120)

@@ -40,6 +40,26 @@ impl Caller {
         }
         let script = concat!(include_str!("packets.py"), include_str!("caller.py"));
         command.args(["python3", "-c", script]);
+        Self::spawn(command)
+    }
+
+    /// Starts a script that holds the text of the caller.
+    pub(crate) fn script(cgroup: &Path, folder: &Path, path: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""])
+            .arg(cgroup)
+            .arg(path)
+            .current_dir(folder);
+        Self::spawn(command)
+    }
+
+    /// Starts such a script where this process is.
+    pub(crate) fn outside(path: &Path) -> Self {
+        Self::spawn(Command::new(path))
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -66,8 +86,13 @@ impl Caller {
 
     /// Sends a command and returns its answer: a value, `ok`, or the name of the error.
     pub(crate) fn ask(&mut self, command: &str) -> String {
-        writeln!(self.commands, "{command}").expect("the caller reads commands");
+        self.tell(command);
         self.answer()
+    }
+
+    /// Sends a command that has no answer.
+    pub(crate) fn tell(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").expect("the caller reads commands");
     }
 
     /// Returns the next answer; the caller's own alarm bounds the wait.

@@ -10,7 +10,7 @@ use latchkey_intercept::{Counter, InterceptMode, Uid};
 use crate::world::{METADATA, World, count, in_world, wait_until};
 
 /// The flow table as plain bytes, opened by its pin.
-fn flow_table(world: &World) -> HashMap<MapData, [u8; 48], [u8; 112]> {
+fn flow_table(world: &World) -> HashMap<MapData, [u8; 48], [u8; 392]> {
     let data = MapData::from_pin(world.config.pin_dir.join("map_flows")).unwrap();
     Map::from_map_data(data).unwrap().try_into().unwrap()
 }
@@ -193,7 +193,7 @@ fn full_table_gives_no_record_and_is_counted() {
         let mut table = flow_table(world);
         let mut slot = 0_u64;
         let mut key = [0; 48];
-        while table.insert(key, [0; 112], 0).is_ok() {
+        while table.insert(key, [0; 392], 0).is_ok() {
             slot += 1;
             key[..8].copy_from_slice(&slot.to_ne_bytes());
         }

@@ -18,4 +18,6 @@ mod preexisting;
 mod redirect;
 mod refusal;
 mod restart;
+mod script;
+mod standing;
 mod world;

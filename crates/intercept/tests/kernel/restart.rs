@@ -99,7 +99,7 @@ fn maps_of_another_layout_version_are_refused_and_left_alone() {
         drop(world.attach(InterceptMode::Enforce));
         let programs = attachments(&world.config.pin_dir).unwrap();
         let data = MapData::from_pin(world.config.pin_dir.join("map_settings")).unwrap();
-        let mut settings: Array<_, [u8; 64]> =
+        let mut settings: Array<_, [u8; 80]> =
             Map::from_map_data(data).unwrap().try_into().unwrap();
         let mut value = settings.get(&0, 0).unwrap();
         value[4] += 1;

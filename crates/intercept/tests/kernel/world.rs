@@ -154,6 +154,16 @@ impl World {
         Caller::start(&self.cgroup, namespace)
     }
 
+    /// A caller that is a script.
+    pub(crate) fn script(&self, path: &Path) -> Caller {
+        self.script_in(Path::new("/"), path)
+    }
+
+    /// A caller that is a script, executed in a folder.
+    pub(crate) fn script_in(&self, folder: &Path, path: &Path) -> Caller {
+        Caller::script(&self.cgroup, folder, path)
+    }
+
     /// Accepts the next connection to the agent's listener.
     pub(crate) fn accept(&self) -> (TcpStream, SocketAddr) {
         accept(&self.listener)

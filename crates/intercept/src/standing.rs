@@ -1,0 +1,132 @@
+//! Whether a caller still is what it was when it connected, asked for each request of a connection.
+//!
+//! The kernel compares: the process lives, has executed nothing since, and has the same credentials.
+//! A process that was given the socket is noticed when it sends, where the kernel tells who does.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+
+use crate::flow::{FlowError, FlowRecord, KernelTables};
+use crate::layout::{FlowKey, Thread};
+use crate::process::{AgentProcess, ProcessError};
+use crate::sys;
+use crate::thread::{SupplementaryGroups, Tid};
+
+/// What has become of a caller since it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nothing: it is the same process, with the same program and credentials.
+    Unchanged,
+    /// The process has ended.
+    Gone,
+    /// It has executed a file, even if the same again, changed its credentials, or its number
+    /// belongs to another process.
+    Replaced,
+    /// Another process has sent something over its connection.
+    HandedOver,
+}
+
+/// The connection that a flow record is about, as the kernel keeps watch over it. The watch ends
+/// with the last clone; the default is a connection that nobody watches.
+#[derive(Clone, Debug, Default)]
+pub struct Connection(Option<Arc<Watch>>);
+
+#[derive(Debug)]
+struct Watch {
+    key: FlowKey,
+    tables: Arc<KernelTables>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // The kernel removes what is left when the socket closes.
+        drop(sys::map_delete(self.tables.handovers.as_fd(), &self.key));
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |connection: &Self| connection.0.as_ref().map(|watch| watch.key);
+        key(self) == key(other)
+    }
+}
+
+impl Eq for Connection {}
+
+impl Connection {
+    pub(crate) fn new(key: FlowKey, tables: Arc<KernelTables>) -> Self {
+        Self(Some(Arc::new(Watch { key, tables })))
+    }
+
+    /// SECURITY: a mark that is not there any more belongs to a socket that was closed.
+    fn is_handed_over(&self) -> io::Result<bool> {
+        let Some(watch) = &self.0 else {
+            return Ok(false);
+        };
+        let mark: Option<u32> = sys::map_lookup(watch.tables.handovers.as_fd(), &watch.key, 0)?;
+        Ok(mark.is_some_and(|mark| mark != 0))
+    }
+}
+
+impl KernelTables {
+    /// Finds out what has become of a caller; a few system calls, none of which waits.
+    pub(crate) fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError> {
+        if flow.connection.is_handed_over().map_err(FlowError::Table)? {
+            return Ok(Standing::HandedOver);
+        }
+        let standing = match &self.thread_iterator {
+            Some(iterator) => by_kernel(iterator.as_fd(), flow),
+            None => by_proc(flow),
+        };
+        standing.map_err(FlowError::Caller)
+    }
+}
+
+fn by_kernel(iterator: BorrowedFd<'_>, flow: &FlowRecord) -> io::Result<Standing> {
+    // The thread that connected may have ended and its number be somebody else's.
+    for number in [flow.tid, Tid(flow.pid.0)] {
+        let thread: Option<Thread> = sys::tracing::read_thread(iterator, number.0)?;
+        match thread {
+            Some(thread) if thread.tgid == flow.pid.0 => return Ok(compare(&thread, flow)),
+            _ => {}
+        }
+    }
+    Ok(Standing::Gone)
+}
+
+fn compare(thread: &Thread, flow: &FlowRecord) -> Standing {
+    let is_same = thread.start_boottime_ns == flow.start_time.nanoseconds()
+        && thread.exec_id == flow.exec_id.0
+        && [thread.uid, thread.euid] == [flow.uid.0, flow.euid.0]
+        && [thread.gid, thread.egid] == [flow.gid.0, flow.egid.0]
+        && thread.user_namespace == flow.user_namespace
+        && SupplementaryGroups::from(thread) == flow.supplementary_groups;
+    match (is_same, thread.process_has_ended) {
+        (true, 0) => Standing::Unchanged,
+        (false, 0) => Standing::Replaced,
+        _ => Standing::Gone,
+    }
+}
+
+/// Without the kernel's help only another file can be told from the one that connected.
+fn by_proc(flow: &FlowRecord) -> io::Result<Standing> {
+    let ticks = match AgentProcess::of(flow.pid) {
+        Ok(process) => process.start_ticks(),
+        Err(ProcessError::Read { .. }) => return Ok(Standing::Gone),
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    let executed = match fs::metadata(format!("/proc/{}/exe", flow.pid)) {
+        Ok(file) => file.ino(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Gone),
+        Err(error) => return Err(error),
+    };
+    let is_same = ticks == flow.start_time.clock_ticks() && executed == flow.executable.inode();
+    Ok(if is_same {
+        Standing::Unchanged
+    } else {
+        Standing::Replaced
+    })
+}

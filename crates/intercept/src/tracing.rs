@@ -1,0 +1,164 @@
+//! Programs on the kernel's tracepoints and their pinned links. They are optional: a kernel that
+//! refuses one lacks a feature, and the rest works without.
+//!
+//! The kernel cannot exchange the program of such a link. The new link therefore comes before the
+//! old one goes; for that moment both programs run, and write the same.
+
+use std::fs;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use aya::programs::{Program, ProgramError, ProgramFd};
+use aya::{Btf, Ebpf};
+
+use crate::error::InterceptError;
+use crate::feature::{Feature, MissingFeature};
+use crate::hook::remove_if_present;
+use crate::sys;
+
+/// A program of the object and the tracepoint that it belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Tracer {
+    program: &'static str,
+    tracepoint: &'static str,
+    pin: &'static str,
+}
+
+/// In the order of attaching: what cleans up comes before what it cleans up after.
+const SCRIPT_AT_EXEC: &[Tracer] = &[
+    Tracer {
+        program: "forget_exec",
+        tracepoint: "sched_process_exit",
+        pin: "link_exit",
+    },
+    Tracer {
+        program: "record_fork",
+        tracepoint: "sched_process_fork",
+        pin: "link_fork",
+    },
+    Tracer {
+        program: "record_exec",
+        tracepoint: "sched_process_exec",
+        pin: "link_exec",
+    },
+];
+
+const HANDOVER: &[Tracer] = &[Tracer {
+    program: "watch_sender",
+    tracepoint: "sock_send_length",
+    pin: "link_send",
+}];
+
+const FEATURES: [(Feature, &[Tracer]); 2] = [
+    (Feature::ScriptAtExec, SCRIPT_AT_EXEC),
+    (Feature::Handover, HANDOVER),
+];
+
+const THREAD_ITERATOR: &str = "describe_thread";
+
+/// The tracing programs that the kernel took.
+#[derive(Debug, Default)]
+pub(crate) struct Tracing {
+    programs: Vec<(Tracer, ProgramFd)>,
+    /// Describes one thread.
+    pub(crate) thread_iterator: Option<OwnedFd>,
+    pub(crate) missing: Vec<MissingFeature>,
+}
+
+impl Tracing {
+    /// Offers the programs to the kernel; a feature of which one is refused is missing whole.
+    pub(crate) fn load(object: &mut Ebpf, kernel_types: &Btf) -> Self {
+        let mut tracing = Self::default();
+        for (feature, tracers) in FEATURES {
+            let loaded: Result<Vec<_>, _> = tracers
+                .iter()
+                .map(|tracer| Ok((*tracer, tracer.load(object, kernel_types)?)))
+                .collect();
+            match loaded {
+                Ok(programs) => tracing.programs.extend(programs),
+                Err(error) => tracing.missing.push(MissingFeature { feature, error }),
+            }
+        }
+        match load_thread_iterator(object, kernel_types) {
+            Ok(program) => tracing.thread_iterator = Some(program),
+            Err(error) => tracing.missing.push(MissingFeature {
+                feature: Feature::ThreadState,
+                error,
+            }),
+        }
+        tracing
+    }
+
+    /// Attaches what was loaded, each by a pinned link that takes the place of an older one.
+    pub(crate) fn attach(&self, pin_dir: &Path) -> Result<(), InterceptError> {
+        self.programs
+            .iter()
+            .try_for_each(|(tracer, program)| tracer.attach(program, pin_dir))
+    }
+}
+
+impl Tracer {
+    fn load(self, object: &mut Ebpf, kernel_types: &Btf) -> Result<ProgramFd, InterceptError> {
+        let loaded = match object.program_mut(self.program) {
+            Some(Program::BtfTracePoint(program)) => program
+                .load(self.tracepoint, kernel_types)
+                .and_then(|()| program.fd()),
+            _ => return Err(InterceptError::Missing { name: self.program }),
+        };
+        loaded
+            .and_then(|descriptor| Ok(descriptor.try_clone()?))
+            .map_err(refused(self.program))
+    }
+
+    fn attach(self, program: &ProgramFd, pin_dir: &Path) -> Result<(), InterceptError> {
+        let [pin, replacement] = self.pins(pin_dir);
+        remove_if_present(&replacement)?;
+        let link = sys::tracing::tracepoint_open(program.as_fd())
+            .map_err(InterceptError::file("attach the program of", &pin))?;
+        sys::pin(link.as_fd(), &replacement)
+            .map_err(InterceptError::file("pin a link at", &replacement))?;
+        fs::rename(&replacement, &pin).map_err(InterceptError::file("replace", &pin))
+    }
+
+    /// Where its link is pinned, and where a new one waits to take that place.
+    fn pins(self, pin_dir: &Path) -> [PathBuf; 2] {
+        [
+            pin_dir.join(self.pin),
+            pin_dir.join(format!("{}_new", self.pin)),
+        ]
+    }
+}
+
+fn load_thread_iterator(object: &mut Ebpf, kernel_types: &Btf) -> Result<OwnedFd, InterceptError> {
+    let loaded = match object.program_mut(THREAD_ITERATOR) {
+        Some(Program::Iter(program)) => program
+            .load("task", kernel_types)
+            .and_then(|()| program.fd()),
+        _ => {
+            return Err(InterceptError::Missing {
+                name: THREAD_ITERATOR,
+            });
+        }
+    };
+    loaded
+        .and_then(|descriptor| Ok(descriptor.as_fd().try_clone_to_owned()?))
+        .map_err(refused(THREAD_ITERATOR))
+}
+
+fn refused(program: &'static str) -> impl FnOnce(ProgramError) -> InterceptError {
+    move |source| InterceptError::Program {
+        program,
+        source: Box::new(source),
+    }
+}
+
+/// Ends all tracing: a link of this kind is detached when its last pin goes.
+pub(crate) fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
+    // What cleans up goes last.
+    for tracer in FEATURES.iter().flat_map(|(_, tracers)| *tracers).rev() {
+        for pin in tracer.pins(pin_dir) {
+            remove_if_present(&pin)?;
+        }
+    }
+    Ok(())
+}
