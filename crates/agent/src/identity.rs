@@ -10,7 +10,9 @@ mod process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latchkey_intercept::{Executable, FlowRecord, Gid, Pid, StartTime, Uid};
+use latchkey_intercept::{
+    ExecId, Executable, FlowRecord, Gid, Pid, ScriptPath, StartTime, SupplementaryGroups, Uid,
+};
 use latchkey_protocol::{Attributes, Caller, Elevation, Reason};
 use latchkey_record::audit::CallerRecord;
 use quick_cache::sync::Cache;
@@ -31,14 +33,38 @@ pub struct Identity {
     pub record: Arc<CallerRecord>,
 }
 
+impl Identity {
+    /// Describes a caller that is not what connected any more: by what the kernel saw then alone.
+    #[must_use]
+    pub fn lost(flow: &FlowRecord, reason: Reason) -> Self {
+        let caller = Caller {
+            elevation: elevation(flow),
+            attributes: Err(reason),
+        };
+        let record = Arc::new(undescribed(flow));
+        Self { caller, record }
+    }
+}
+
+fn elevation(flow: &FlowRecord) -> Elevation {
+    if flow.is_root() {
+        Elevation::Root
+    } else {
+        Elevation::Unprivileged
+    }
+}
+
 /// What makes two connections come from one process in one state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ProcessKey {
     pid: Pid,
     start_time: StartTime,
     executable: Executable,
+    exec_id: ExecId,
+    script: Option<ScriptPath>,
     ids: [Uid; 2],
     groups: [Gid; 2],
+    supplementary_groups: SupplementaryGroups,
     mount_namespace: u32,
     initial_user_namespace: bool,
 }
@@ -49,8 +75,11 @@ impl From<&FlowRecord> for ProcessKey {
             pid: flow.pid,
             start_time: flow.start_time,
             executable: flow.executable,
+            exec_id: flow.exec_id,
+            script: flow.script.clone(),
             ids: [flow.uid, flow.euid],
             groups: [flow.gid, flow.egid],
+            supplementary_groups: flow.supplementary_groups.clone(),
             mount_namespace: flow.mount_namespace,
             initial_user_namespace: flow.initial_user_namespace,
         }
@@ -74,13 +103,8 @@ impl IdentityResolver {
 
     /// Describes the caller of a connection.
     pub async fn resolve(&self, flow: &FlowRecord) -> Arc<Identity> {
-        let elevation = if flow.is_root() {
-            Elevation::Root
-        } else {
-            Elevation::Unprivileged
-        };
         let caller = Caller {
-            elevation,
+            elevation: elevation(flow),
             attributes: self.attributes(flow).await,
         };
         let record = Arc::new(record(flow, caller.attributes.as_ref().ok()));

@@ -6,12 +6,13 @@
 
 mod description;
 mod exchange;
+mod presence;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError};
-use latchkey_intercept::{FlowError, FlowRecord, FlowTable};
+use latchkey_intercept::{FlowError, FlowRecord, FlowTable, Standing};
 use latchkey_protocol::{Endpoint, EndpointTable, Reason, RequestHead};
 use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ use crate::audit::{AuditGuard, AuditTrail};
 use crate::counters::Counters;
 use crate::forward::Forwarder;
 use crate::identity::{self, Identity, IdentityResolver};
-use crate::judge::Judge;
+use crate::judge::{Judge, Matter};
 
 /// How long a client that has connected may take to ask once the agent stops. Between two requests
 /// clients expect the end of a connection, before the first one they do not.
@@ -43,11 +44,21 @@ pub trait FlowSource: Send + Sync {
     /// # Errors
     /// When the records cannot be read.
     fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError>;
+
+    /// Finds out what has become of a caller since it connected. Does not block.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError>;
 }
 
 impl FlowSource for FlowTable {
     fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError> {
         Self::take(self, accepted)
+    }
+
+    fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError> {
+        Self::standing(self, flow)
     }
 }
 
@@ -83,9 +94,20 @@ struct Session<'a> {
     flow: FlowRecord,
     index: usize,
     endpoint: &'a Endpoint,
+    /// Who asks; looked at anew for each request.
     identity: Arc<Identity>,
     endpoint_name: Arc<str>,
     destination_text: Arc<str>,
+}
+
+impl Session<'_> {
+    fn matter(&self) -> Matter<'_> {
+        Matter {
+            index: self.index,
+            endpoint: self.endpoint,
+            caller: &self.identity.caller,
+        }
+    }
 }
 
 /// What becomes of a connection after a request.
@@ -127,7 +149,7 @@ impl Proxy {
             drop(place);
             return self.refuse_one_too_many(stream, flow).await;
         };
-        let session = match self.attribute(flow, &stop).await {
+        let mut session = match self.attribute(flow, &stop).await {
             Ok(session) => session,
             Err(reason) => {
                 drop(place);
@@ -142,7 +164,10 @@ impl Proxy {
             if *stop.borrow() {
                 connection.end();
             }
-            match self.serve_request(&mut connection, &session, head).await {
+            match self
+                .serve_request(&mut connection, &mut session, head)
+                .await
+            {
                 Next::Request => {
                     head = next_unless(&mut connection, &mut stop, Duration::ZERO).await;
                 }

@@ -9,10 +9,11 @@ use latchkey_record::audit::Outcome;
 use tokio::net::TcpStream;
 
 use super::description::{describe_head, describe_ruling, describe_session};
+use super::presence::Presence;
 use super::{Next, Proxy, Session};
 use crate::audit::{AuditGuard, QueueState};
 use crate::forward::{ForwardError, Route};
-use crate::judge::{Matter, Ruling};
+use crate::judge::Ruling;
 use crate::upstream::ResponseBodyError;
 
 impl Proxy {
@@ -20,13 +21,14 @@ impl Proxy {
     pub(super) async fn serve_request(
         &self,
         connection: &mut Connection<TcpStream>,
-        session: &Session<'_>,
+        session: &mut Session<'_>,
         head: Result<Option<RequestHead>, ReadError>,
     ) -> Next {
         if let Ok(None) = head {
             return Next::Close;
         }
         let (mut guard, queue) = self.audit.begin();
+        self.look(session).await;
         describe_session(&mut guard, session);
         let head = match head {
             Ok(Some(head)) => head,
@@ -49,7 +51,7 @@ impl Proxy {
     async fn settle(
         &self,
         connection: &mut Connection<TcpStream>,
-        session: &Session<'_>,
+        session: &mut Session<'_>,
         request: Request,
         mut guard: AuditGuard,
         queue: QueueState,
@@ -84,33 +86,41 @@ impl Proxy {
     async fn decide(
         &self,
         connection: &mut Connection<TcpStream>,
-        session: &Session<'_>,
+        session: &mut Session<'_>,
         request: Request,
         guard: &mut AuditGuard,
     ) -> Result<(Option<Ruling>, Bytes), ReadError> {
-        let matter = Matter {
-            index: session.index,
-            endpoint: session.endpoint,
-            caller: &session.identity.caller,
-        };
         let ruling = tokio::select! {
             // At once, unless the request is held.
             biased;
-            ruling = self.judge.rule(request, matter, &session.stop) => ruling,
+            ruling = self.judge.rule(request, session.matter(), &session.stop) => ruling,
             // SECURITY: whoever does not wait for the answer must not be signed for later.
             () = connection.left() => return Err(gone().into()),
         };
         describe_ruling(guard, ruling.as_ref());
-        let request = match ruling {
+        let (permit, key) = match ruling {
             Some(Ruling {
                 decision: Decision::Permitted(permit),
-                ..
-            }) if is_buffered(permit.request()) => permit.into_request(),
-            decided => return Ok((decided, Bytes::new())),
+                key,
+            }) => (permit, key),
+            refused => return Ok((refused, Bytes::new())),
         };
-        let body = connection.read_body(request.max_body_bytes()).await?;
+        let is_buffered = is_buffered(permit.request());
+        let body = if is_buffered {
+            let limit = permit.request().max_body_bytes();
+            connection.read_body(limit).await?
+        } else {
+            Bytes::new()
+        };
+        // SECURITY: who sends over a connection is told a moment after it was sent, and a caller may
+        // have been replaced while its request was held or its body arrived.
+        if self.look_again(session) == Presence::Unchanged && !is_buffered {
+            let decision = Decision::Permitted(permit);
+            return Ok((Some(Ruling { decision, key }), body));
+        }
+        describe_session(guard, session);
         // SECURITY: whoever sends a body slowly could use a permission long after it is withdrawn.
-        let ruling = self.judge.rule_now(request, matter);
+        let ruling = self.judge.rule_now(permit.into_request(), session.matter());
         describe_ruling(guard, ruling.as_ref());
         Ok((ruling, body))
     }

@@ -18,7 +18,7 @@ use latchkey_agent::proxy::Proxy;
 use latchkey_agent::rules::PolicyKeeper;
 use latchkey_agent::upstream::{Patience, Upstreams};
 use latchkey_http1::Limits;
-use latchkey_intercept::FlowRecord;
+use latchkey_intercept::{FlowRecord, Standing};
 use latchkey_protocol::latch::IssuedKey;
 use latchkey_protocol::{Endpoint, EndpointKind, EndpointTable, KeyId, Mode, SigningKey};
 use latchkey_record::AuditRecord;
@@ -198,6 +198,11 @@ impl Bed {
             self.flows.publish(socket.local_addr().unwrap(), flow);
         }
         Client::new(socket.connect(self.address).await.unwrap())
+    }
+
+    /// Tells the agent, whenever it looks again, that this has become of its callers.
+    pub(crate) fn callers_become(&self, standing: Standing) {
+        self.flows.callers_become(standing);
     }
 
     /// Tells the agent to stop.

@@ -8,24 +8,37 @@ use std::sync::{Arc, Mutex};
 use latchkey_agent::proxy::FlowSource;
 use latchkey_intercept::{
     AddressFamily, AgentProcess, Connection, ExecId, Executable, FlowError, FlowRecord, Gid, Pid,
-    StartTime, SupplementaryGroups, Tid, Uid,
+    Standing, StartTime, SupplementaryGroups, Tid, Uid,
 };
 use tokio::net::TcpStream;
 
 /// The kernel's flow table in memory: by the client's address, taken once.
 #[derive(Clone, Default)]
-pub(crate) struct Flows(Arc<Mutex<HashMap<SocketAddr, FlowRecord>>>);
+pub(crate) struct Flows {
+    table: Arc<Mutex<HashMap<SocketAddr, FlowRecord>>>,
+    /// What has become of all callers; of nobody anything at first.
+    standing: Arc<Mutex<Option<Standing>>>,
+}
 
 impl Flows {
     pub(crate) fn publish(&self, client: SocketAddr, flow: FlowRecord) {
-        self.0.lock().unwrap().insert(client, flow);
+        self.table.lock().unwrap().insert(client, flow);
+    }
+
+    pub(crate) fn callers_become(&self, standing: Standing) {
+        *self.standing.lock().unwrap() = Some(standing);
     }
 }
 
 impl FlowSource for Flows {
     fn take(&self, accepted: &TcpStream) -> Result<Option<FlowRecord>, FlowError> {
         let client = accepted.peer_addr().unwrap();
-        Ok(self.0.lock().unwrap().remove(&client))
+        Ok(self.table.lock().unwrap().remove(&client))
+    }
+
+    fn standing(&self, _flow: &FlowRecord) -> Result<Standing, FlowError> {
+        let standing = *self.standing.lock().unwrap();
+        Ok(standing.unwrap_or(Standing::Unchanged))
     }
 }
 

@@ -22,5 +22,6 @@ mod hold;
 mod keeper;
 mod modes;
 mod pool;
+mod presence;
 mod response;
 mod signing;
