@@ -116,6 +116,13 @@ fn take_over(
         listener_v6: None,
         limits: config.kernel_limits,
     })?;
+    for missing in interceptor.missing_features() {
+        tracing::warn!(
+            feature = missing.feature.as_str(),
+            error = &missing.error as &dyn std::error::Error,
+            "this kernel lacks a feature"
+        );
+    }
     interceptor.protect(&redirect::intercepted(
         &config.endpoints,
         &policies.current(),

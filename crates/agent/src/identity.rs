@@ -6,6 +6,7 @@
 
 mod account;
 mod process;
+pub mod script;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

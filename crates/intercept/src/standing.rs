@@ -74,14 +74,18 @@ impl Connection {
 impl KernelTables {
     /// Finds out what has become of a caller; a few system calls, none of which waits.
     pub(crate) fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError> {
-        if flow.connection.is_handed_over().map_err(FlowError::Table)? {
-            return Ok(Standing::HandedOver);
-        }
         let standing = match &self.thread_iterator {
             Some(iterator) => by_kernel(iterator.as_fd(), flow),
             None => by_proc(flow),
         };
-        standing.map_err(FlowError::Caller)
+        match standing.map_err(FlowError::Caller)? {
+            Standing::Unchanged
+                if flow.connection.is_handed_over().map_err(FlowError::Table)? =>
+            {
+                Ok(Standing::HandedOver)
+            }
+            standing => Ok(standing),
+        }
     }
 }
 

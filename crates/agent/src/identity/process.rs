@@ -172,7 +172,7 @@ fn leads_to(path: &str, executed: &Metadata) -> bool {
     path.starts_with('/') && fs::symlink_metadata(path).is_ok_and(is_executed)
 }
 
-fn is_own_mount_namespace(inode: u32) -> bool {
+pub(super) fn is_own_mount_namespace(inode: u32) -> bool {
     fs::metadata("/proc/self/ns/mnt").is_ok_and(|own| own.ino() == u64::from(inode))
 }
 

@@ -213,3 +213,24 @@ fn mark_of_a_connection_goes_with_its_record() {
         wait_until("the mark is removed", || marks() == 0);
     });
 }
+
+/// Printed with `--no-capture`; the bound only catches a look that waits for something.
+#[test]
+fn look_at_a_caller_takes_microseconds() {
+    const LOOKS: u32 = 2_000;
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        let mut caller = world.caller();
+        let (record, _stream) = connected(world, &agent, &mut caller);
+        let start = std::time::Instant::now();
+        for _ in 0..LOOKS {
+            assert_eq!(
+                agent.flows().standing(&record).unwrap(),
+                Standing::Unchanged
+            );
+        }
+        let each = start.elapsed() / LOOKS;
+        eprintln!("one look takes {each:?}");
+        assert!(each < std::time::Duration::from_millis(1), "{each:?}");
+    });
+}

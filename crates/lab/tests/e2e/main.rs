@@ -23,6 +23,7 @@ mod crowd;
 mod following;
 mod hold;
 mod host_gone;
+mod kept;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod limits;
