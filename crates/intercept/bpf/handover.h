@@ -4,8 +4,8 @@
  * socket, a process that was given it, or the same one after an exec.
  *
  * The mark is there before a record is published and can only be set, so no lack of room hides it.
- * The tracepoint tells in the sender's own context, after the call: the first bytes may be in the
- * listener's socket a moment earlier.
+ * Both tracepoints tell in the sender's own context; one of them is attached. The newer one comes
+ * before the bytes, the older one after the call: the first bytes may be read a moment earlier.
  */
 #ifndef LATCHKEY_HANDOVER_H
 #define LATCHKEY_HANDOVER_H
@@ -36,28 +36,46 @@ static __always_inline void remove_mark(const struct flow_key *key)
 	bpf_map_delete_elem(&handovers, key);
 }
 
-/* TP_PROTO(struct sock *sk, int ret, int flags) */
-SEC("tp_btf/sock_send_length")
-int watch_sender(__u64 *ctx)
+static __always_inline bool is_caller(struct task_struct *task, const struct thread *caller)
+{
+	return BPF_CORE_READ(task, tgid) == caller->tgid &&
+	       BPF_CORE_READ(task, self_exec_id) == caller->exec_id;
+}
+
+static __always_inline void mark_sender(struct sock *sk)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
-	struct connection *connection;
-	int sent = ctx[1];
+	struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	__u32 *mark;
 
-	if (sent <= 0)
-		return 0;
-	connection = bpf_sk_storage_get(&connections, (void *)ctx[0], NULL, 0);
 	if (!connection || connection->state != CONNECTION_PUBLISHED)
-		return 0;
-	if (connection->identity.thread.tgid == bpf_get_current_pid_tgid() >> 32 &&
-	    connection->identity.thread.exec_id == BPF_CORE_READ(task, self_exec_id))
-		return 0;
+		return;
+	/* A kernel thread without an address space finishes what somebody else has begun. */
+	if (is_caller(task, &connection->identity.thread) || !BPF_CORE_READ(task, mm))
+		return;
 	mark = bpf_map_lookup_elem(&handovers, &connection->key);
-	if (mark && !*mark) {
-		*mark = 1;
-		count(COUNTER_HANDED_OVER);
-	}
+	if (!mark || *mark)
+		return;
+	*mark = 1;
+	count(COUNTER_HANDED_OVER);
+}
+
+/* TP_PROTO(const struct sock *sk, const struct msghdr *msg, const struct sk_buff *skb, int) */
+SEC("tp_btf/tcp_sendmsg_locked")
+int watch_sending(__u64 *ctx)
+{
+	mark_sender((void *)ctx[0]);
+	return 0;
+}
+
+/* TP_PROTO(struct sock *sk, int ret, int flags) */
+SEC("tp_btf/sock_send_length")
+int watch_sent(__u64 *ctx)
+{
+	int sent = ctx[1];
+
+	if (sent > 0)
+		mark_sender((void *)ctx[0]);
 	return 0;
 }
 

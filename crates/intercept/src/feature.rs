@@ -13,6 +13,9 @@ pub enum Feature {
     /// Somebody else who sends over a caller's connection is noticed (`tp_btf/sock_send_length`,
     /// kernel 6.4). Without it only the process that connected is looked at.
     Handover,
+    /// It is noticed before its bytes can arrive (`tp_btf/tcp_sendmsg_locked`, kernel 6.16). Without
+    /// it when its send is over.
+    HandoverBeforeSend,
     /// A caller is compared with what it was at connect by the kernel (`iter/task`, kernel 6.1).
     /// Without it by `/proc`, where an exec of the same file cannot be seen.
     ThreadState,
@@ -25,6 +28,7 @@ impl Feature {
         match self {
             Self::ScriptAtExec => "script_at_exec",
             Self::Handover => "handover",
+            Self::HandoverBeforeSend => "handover_before_send",
             Self::ThreadState => "thread_state",
         }
     }

@@ -86,7 +86,11 @@ impl FlowRecord {
 }
 
 impl FlowRecord {
-    fn new(identity: &Identity, script: Option<ScriptPath>, connection: Connection) -> Self {
+    pub(crate) fn new(
+        identity: &Identity,
+        script: Option<ScriptPath>,
+        connection: Connection,
+    ) -> Self {
         let thread = &identity.thread;
         let address = IpAddr::from(identity.original_address);
         Self {

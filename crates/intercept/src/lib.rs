@@ -46,6 +46,20 @@
 //! and IPv6 routing headers, whose first hop is judged; a link in the moment in which it appears; a
 //! link of an unknown kind, which [`Interceptor::guarded_links`] names.
 //!
+//! # Tracing programs
+//!
+//! Tracing programs see the whole machine and do nothing for processes outside of that cgroup. They
+//! are optional: [`Interceptor::missing_features`] tells what a kernel refused.
+//!
+//! | program | hook | does | kernel | without it |
+//! |---|---|---|---|---|
+//! | `record_exec`, `record_fork`, `forget_exec` | `tp_btf/sched_process_exec`, `_fork`, `_exit` | keep the script that each process runs | 6.1 | no caller has a script |
+//! | `watch_sending` | `tp_btf/tcp_sendmsg_locked` | marks a connection over which somebody else sends, before the bytes are there | 6.16 | `watch_sent` |
+//! | `watch_sent` | `tp_btf/sock_send_length` | the same, once they are sent | 6.4 | [`Standing::HandedOver`] is never told |
+//! | `describe_thread` | `iter/task`, run by the agent | tells what a thread is now | 6.1 | [`FlowTable::standing`] reads `/proc`, which cannot tell an exec of the same file |
+//!
+//! Their links cannot be updated: a new one takes the old one's pin, and for a moment both run.
+//!
 //! Reading and removing a record in one step needs 5.14, and so does `SO_NETNS_COOKIE`. The
 //! object is relocated to the running kernel and therefore needs its BTF.
 //!
@@ -69,6 +83,20 @@
 //! | `limits` | array of 1, spin lock | [`KernelLimits`] |
 //! | `buckets` | LRU hash of 16,384 | cgroup → when it may connect at full speed again |
 //! | `shares` | hash of 65,536 | cgroup → redirected connections that are open |
+//! | `scripts` | hash of 32,768 | process number and start time → exec id, path of the script |
+//! | `handovers` | hash of 65,536 | as `flows` → whether somebody else has sent over the connection |
+//!
+//! # What a look at a caller does not see
+//!
+//! [`FlowTable::standing`] compares the process that connected. A process that only reads from a
+//! socket that it was given is not noticed, nor one that sends over an MPTCP socket, whose identity
+//! lies on a subflow. Before 6.16 a send is told when it is over, so whoever can make it last (a page
+//! of the message that takes its time to arrive) may have an answer before. None of this gives more
+//! than a caller that relays for others, which nothing can tell.
+//!
+//! Credentials are those that are in force: `io_uring`'s for a registered personality, the effective
+//! ids of a set-user-ID program. They are compared with the thread's own later, so whoever borrowed
+//! credentials to connect counts as replaced.
 //!
 //! # When the agent is not there
 //!

@@ -134,3 +134,54 @@ fn by_proc(flow: &FlowRecord) -> io::Result<Standing> {
         Standing::Replaced
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::layout::Identity;
+    use crate::process::{Executable, Pid, StartTime};
+
+    /// The record of a process, as far as `/proc` can tell it.
+    fn record_of(process: &Child) -> FlowRecord {
+        let pid = Pid(process.id());
+        let ticks = AgentProcess::of(pid).unwrap().start_ticks();
+        let file = fs::metadata(format!("/proc/{pid}/exe")).unwrap();
+        FlowRecord {
+            pid,
+            start_time: StartTime::from_nanoseconds(ticks * 10_000_000),
+            executable: Executable::new(0, file.ino()),
+            ..FlowRecord::new(&Identity::default(), None, Connection::default())
+        }
+    }
+
+    #[test]
+    fn proc_tells_another_program_and_the_end_of_a_process() {
+        let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        // Until its exec the child is a copy of this test.
+        let own = fs::metadata("/proc/self/exe").unwrap().ino();
+        while fs::metadata(format!("/proc/{}/exe", process.id()))
+            .unwrap()
+            .ino()
+            == own
+        {
+            std::thread::yield_now();
+        }
+        let record = record_of(&process);
+        assert_eq!(by_proc(&record).unwrap(), Standing::Unchanged);
+        let other_program = FlowRecord {
+            executable: Executable::new(0, own),
+            ..record.clone()
+        };
+        assert_eq!(by_proc(&other_program).unwrap(), Standing::Replaced);
+        let other_process = FlowRecord {
+            start_time: StartTime::from_nanoseconds(7),
+            ..record.clone()
+        };
+        assert_eq!(by_proc(&other_process).unwrap(), Standing::Replaced);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(by_proc(&record).unwrap(), Standing::Gone);
+    }
+}

@@ -43,15 +43,24 @@ const SCRIPT_AT_EXEC: &[Tracer] = &[
     },
 ];
 
-const HANDOVER: &[Tracer] = &[Tracer {
-    program: "watch_sender",
-    tracepoint: "sock_send_length",
-    pin: "link_send",
-}];
-
-const FEATURES: [(Feature, &[Tracer]); 2] = [
-    (Feature::ScriptAtExec, SCRIPT_AT_EXEC),
-    (Feature::Handover, HANDOVER),
+/// The best first; one of them is attached.
+const HANDOVER: [(Feature, Tracer); 2] = [
+    (
+        Feature::HandoverBeforeSend,
+        Tracer {
+            program: "watch_sending",
+            tracepoint: "tcp_sendmsg_locked",
+            pin: "link_send",
+        },
+    ),
+    (
+        Feature::Handover,
+        Tracer {
+            program: "watch_sent",
+            tracepoint: "sock_send_length",
+            pin: "link_send",
+        },
+    ),
 ];
 
 const THREAD_ITERATOR: &str = "describe_thread";
@@ -69,24 +78,32 @@ impl Tracing {
     /// Offers the programs to the kernel; a feature of which one is refused is missing whole.
     pub(crate) fn load(object: &mut Ebpf, kernel_types: &Btf) -> Self {
         let mut tracing = Self::default();
-        for (feature, tracers) in FEATURES {
-            let loaded: Result<Vec<_>, _> = tracers
-                .iter()
-                .map(|tracer| Ok((*tracer, tracer.load(object, kernel_types)?)))
-                .collect();
-            match loaded {
-                Ok(programs) => tracing.programs.extend(programs),
-                Err(error) => tracing.missing.push(MissingFeature { feature, error }),
+        let scripts: Result<Vec<_>, _> = SCRIPT_AT_EXEC
+            .iter()
+            .map(|tracer| Ok((*tracer, tracer.load(object, kernel_types)?)))
+            .collect();
+        match scripts {
+            Ok(programs) => tracing.programs.extend(programs),
+            Err(error) => tracing.lack(Feature::ScriptAtExec, error),
+        }
+        for (feature, tracer) in HANDOVER {
+            match tracer.load(object, kernel_types) {
+                Ok(program) => {
+                    tracing.programs.push((tracer, program));
+                    break;
+                }
+                Err(error) => tracing.lack(feature, error),
             }
         }
         match load_thread_iterator(object, kernel_types) {
             Ok(program) => tracing.thread_iterator = Some(program),
-            Err(error) => tracing.missing.push(MissingFeature {
-                feature: Feature::ThreadState,
-                error,
-            }),
+            Err(error) => tracing.lack(Feature::ThreadState, error),
         }
         tracing
+    }
+
+    fn lack(&mut self, feature: Feature, error: InterceptError) {
+        self.missing.push(MissingFeature { feature, error });
     }
 
     /// Attaches what was loaded, each by a pinned link that takes the place of an older one.
@@ -155,7 +172,8 @@ fn refused(program: &'static str) -> impl FnOnce(ProgramError) -> InterceptError
 /// Ends all tracing: a link of this kind is detached when its last pin goes.
 pub(crate) fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
     // What cleans up goes last.
-    for tracer in FEATURES.iter().flat_map(|(_, tracers)| *tracers).rev() {
+    let handover = HANDOVER.iter().map(|(_, tracer)| tracer);
+    for tracer in handover.chain(SCRIPT_AT_EXEC.iter().rev()) {
         for pin in tracer.pins(pin_dir) {
             remove_if_present(&pin)?;
         }

@@ -163,6 +163,14 @@ def execute(path, *arguments):
     os.execv(path, [path, *arguments])
 
 
+def execute_in_memory(path, *arguments):
+    """Goes on as a copy of a program that no file system holds."""
+    copy = os.memfd_create("copy")
+    with open(path, "rb") as file:
+        os.write(copy, file.read())
+    os.execve(copy, [path, *arguments], os.environ)
+
+
 def in_child(command, *arguments):
     """Lets a child, which inherits the connection, do something."""
     child = os.fork()
@@ -239,6 +247,7 @@ COMMANDS = {
     "in-child": in_child,
     "in-child-that-stays": in_child_that_stays,
     "execute": execute,
+    "execute-in-memory": execute_in_memory,
 }
 
 signal.alarm(120)

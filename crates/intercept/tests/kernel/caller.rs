@@ -90,13 +90,13 @@ impl Caller {
         self.answer()
     }
 
-    /// Sends a command that has no answer.
+    /// Sends a command without waiting for its answer.
     pub(crate) fn tell(&mut self, command: &str) {
         writeln!(self.commands, "{command}").expect("the caller reads commands");
     }
 
     /// Returns the next answer; the caller's own alarm bounds the wait.
-    fn answer(&mut self) -> String {
+    pub(crate) fn answer(&mut self) -> String {
         let mut line = String::new();
         self.answers
             .read_line(&mut line)

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{HashMap, Map, MapData};
-use latchkey_intercept::{Counter, FlowRecord, InterceptMode, ScriptPath};
+use latchkey_intercept::{Counter, FlowRecord, InterceptMode, ScriptPath, Standing};
 
 use crate::caller::Caller;
 use crate::world::{Agent, METADATA, World, count, in_world, wait_until};
@@ -183,6 +183,43 @@ fn script_outside_of_the_cgroup_is_not_recorded() {
         drop(caller);
         let _inside = world.script(&path);
         assert_eq!(scripts(world).keys().count(), 1);
+    });
+}
+
+#[test]
+fn script_is_recorded_while_programs_are_exchanged() {
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        let folder = Folder::new(world);
+        let path = folder.script("plain", &python());
+        let mut before = world.script(&path);
+        for _ in 0..3 {
+            drop(world.attach(InterceptMode::Enforce));
+            let mut caller = world.script(&path);
+            assert_eq!(connected(world, &agent, &mut caller).script, given(&path));
+        }
+        assert_eq!(connected(world, &agent, &mut before).script, given(&path));
+        drop(before);
+        wait_until("one program is left to forget", || {
+            scripts(world).keys().count() == 0
+        });
+    });
+}
+
+#[test]
+fn program_in_memory_is_no_script_and_its_exec_is_noticed() {
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        let mut caller = world.caller();
+        let record = connected(world, &agent, &mut caller);
+        caller.tell(&format!("execute-in-memory {} -c input()", python()));
+        wait_until("the caller runs from memory", || {
+            let path = fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
+            path.to_string_lossy().starts_with("/memfd:")
+        });
+        let standing = agent.flows().standing(&record).unwrap();
+        assert_eq!(standing, Standing::Replaced);
+        assert_eq!(scripts(world).keys().count(), 0);
     });
 }
 

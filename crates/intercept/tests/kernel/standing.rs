@@ -1,6 +1,7 @@
 //! What the kernel says of a caller after it connected: the same, gone, replaced, or not the one
 //! who sends.
 
+use std::io::Read as _;
 use std::process::Command;
 
 use latchkey_intercept::{
@@ -188,6 +189,24 @@ fn child_that_sends_over_an_inherited_connection_is_noticed() {
             Standing::HandedOver
         );
         assert_eq!(count(&agent, Counter::HandedOver), 1);
+    });
+}
+
+#[test]
+fn mark_is_there_before_the_bytes_are() {
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        let mut caller = world.caller();
+        for _ in 0..50 {
+            let (record, mut stream) = connected(world, &agent, &mut caller);
+            caller.tell("in-child send x");
+            stream.read_exact(&mut [0]).unwrap();
+            assert_eq!(
+                agent.flows().standing(&record).unwrap(),
+                Standing::HandedOver
+            );
+            assert_eq!(caller.answer(), "ok");
+        }
     });
 }
 
