@@ -127,6 +127,10 @@ fn take_over(
         &config.endpoints,
         &policies.current(),
     ))?;
+    // What stays unguarded is told link by link as soon as the agent runs.
+    if let Err(error) = interceptor.guard_links() {
+        tracing::warn!(%error, "network links cannot be guarded");
+    }
     let failed = |source| AppError::Listen {
         address: config.listener,
         source,

@@ -22,6 +22,7 @@ pub mod forward;
 pub mod identity;
 pub mod judge;
 pub mod keys;
+mod link_guard;
 pub mod listener;
 pub mod preexisting;
 pub mod proxy;

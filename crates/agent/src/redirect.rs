@@ -1,4 +1,5 @@
-//! Keeps the kernel's side up to date: which endpoints in which mode, and that the agent lives.
+//! Keeps the kernel's side up to date: which endpoints in which mode, that the agent lives, and that
+//! every network link is guarded.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use latchkey_protocol::{EndpointTable, Mode};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::link_guard::LinkWatch;
 use crate::rules::{Policies, PolicyReader};
 
 /// How often the kernel is told that the agent lives; it waits for five times as long.
@@ -51,6 +53,7 @@ pub async fn run(
     followed: watch::Sender<Policies>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), InterceptError> {
+    let mut links = LinkWatch::new()?;
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -59,6 +62,11 @@ pub async fn run(
                 interceptor.heartbeat()?;
                 let read = interceptor.counters()?;
                 counters.send_replace(read.iter().map(|(counter, value)| (counter.as_str().to_owned(), value)).collect());
+                links.guard(&mut interceptor);
+            }
+            changed = links.changed() => {
+                changed?;
+                links.guard(&mut interceptor);
             }
             changed = policies.changed() => {
                 if !changed {

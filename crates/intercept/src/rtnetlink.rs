@@ -2,7 +2,7 @@
 //! change, and filters on them. A socket belongs to the network namespace that it was opened in.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use netlink_packet_core::{
@@ -195,8 +195,8 @@ impl AsFd for LinkEvents {
     }
 }
 
-impl AsRawFd for LinkEvents {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+impl From<LinkEvents> for OwnedFd {
+    fn from(events: LinkEvents) -> Self {
+        events.0
     }
 }

@@ -27,6 +27,7 @@ mod kept;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod limits;
+mod link_guard;
 mod listener;
 mod malformed;
 mod names;
