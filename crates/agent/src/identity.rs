@@ -142,6 +142,7 @@ async fn read_attributes(flow: FlowRecord) -> Result<Attributes, Reason> {
                 .filter_map(|gid| account::group_name(*gid))
                 .collect(),
             executable: process.executable,
+            ..Attributes::default()
         })
     });
     match tokio::time::timeout(PATIENCE, reading).await {

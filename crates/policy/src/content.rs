@@ -2,7 +2,7 @@
 //!
 //! A host may change a profile and keep its id, so ids are not compared.
 
-use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem};
+use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem, Identity};
 use sha2::{Digest as _, Sha256};
 
 /// Returns the SHA-256 of a profile's content in 64 lower-case hexadecimal digits.
@@ -78,6 +78,7 @@ impl Content {
             ] {
                 content.option(selector.as_deref(), Self::text);
             }
+            content.later_selectors(identity);
         });
         self.list(rules.role_assignments.as_ref(), |content, assignment| {
             content.text(&assignment.role);
@@ -85,6 +86,38 @@ impl Content {
                 content.text(name)
             });
         });
+    }
+
+    /// Selectors that came later feed nothing while none is given, so that older documents keep
+    /// their hash. No count and no option begins with a 2.
+    fn later_selectors(&mut self, identity: &Identity) {
+        let texts = [
+            &identity.systemd_unit,
+            &identity.systemd_slice,
+            &identity.container_id,
+            &identity.cgroup,
+            &identity.script_path,
+        ];
+        let numbers = [identity.uid, identity.gid];
+        let lists = [&identity.exe_sha256, &identity.forbid];
+        let is_given = texts.iter().any(|text| text.is_some())
+            || numbers.iter().any(Option::is_some)
+            || lists.iter().any(|list| list.is_some());
+        if !is_given {
+            return;
+        }
+        self.0.update([2]);
+        for text in texts {
+            self.option(text.as_deref(), Self::text);
+        }
+        for number in numbers {
+            self.option(number, |content, number| {
+                content.0.update(number.to_be_bytes());
+            });
+        }
+        for list in lists {
+            self.list(list.as_ref(), |content, word| content.text(word));
+        }
     }
 }
 
@@ -148,5 +181,59 @@ mod tests {
         });
         let hashes: std::collections::HashSet<_> = variants.iter().map(content_hash).collect();
         assert_eq!(hashes.len(), variants.len());
+    }
+
+    fn of(identities: Vec<Identity>) -> AuthorizationItem {
+        let mut item = item(&[]);
+        item.rules = Some(AccessControlRules {
+            identities: Some(identities),
+            ..Default::default()
+        });
+        item
+    }
+
+    #[test]
+    fn every_selector_and_condition_changes_the_hash() {
+        type Change = fn(&mut Identity);
+        let changes: [Change; 18] = [
+            |_| {},
+            |i| i.user_name = Some("x".to_owned()),
+            |i| i.group_name = Some("x".to_owned()),
+            |i| i.exe_path = Some("x".to_owned()),
+            |i| i.process_name = Some("x".to_owned()),
+            |i| i.systemd_unit = Some("x".to_owned()),
+            |i| i.systemd_slice = Some("x".to_owned()),
+            |i| i.container_id = Some("x".to_owned()),
+            |i| i.cgroup = Some("x".to_owned()),
+            |i| i.script_path = Some("x".to_owned()),
+            |i| i.uid = Some(0),
+            |i| i.uid = Some(1),
+            |i| i.gid = Some(1),
+            |i| i.exe_sha256 = Some(vec![]),
+            |i| i.exe_sha256 = Some(vec!["x".to_owned()]),
+            |i| i.forbid = Some(vec![]),
+            |i| i.forbid = Some(vec!["x".to_owned()]),
+            |i| i.forbid = Some(vec!["x".to_owned(), "y".to_owned()]),
+        ];
+        let changed = changes.iter().map(|change| {
+            let mut identity = Identity::default();
+            change(&mut identity);
+            content_hash(&of(vec![identity]))
+        });
+        let hashes: std::collections::HashSet<_> = changed.collect();
+        assert_eq!(hashes.len(), changes.len());
+    }
+
+    #[test]
+    fn document_without_later_selectors_keeps_its_hash() {
+        let identity = Identity {
+            name: "i".to_owned(),
+            user_name: Some("alice".to_owned()),
+            ..Identity::default()
+        };
+        assert_eq!(
+            content_hash(&of(vec![identity])),
+            "ffeeb78ef752ee0b08bcf22aa0e443b3c735aff26a5e90627827a8dc482a1725"
+        );
     }
 }

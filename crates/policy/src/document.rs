@@ -6,6 +6,7 @@
 use std::fmt;
 
 use latchkey_protocol::Reason;
+use latchkey_protocol::flag::FlagError;
 use latchkey_protocol::mode::ModeError;
 
 /// One thing wrong with a profile, and where.
@@ -26,9 +27,9 @@ impl fmt::Display for ProfileProblem {
 /// What can be wrong at one place of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemKind {
-    /// The executable's path can be read in two ways.
+    /// The path of a file or cgroup can be read in two ways.
     #[error("`{0}` holds a `.` or `..` segment: write the path without it, as the kernel shows it")]
-    DottedExecutable(String),
+    DottedPath(String),
     /// A name is taken.
     #[error("the name `{name}` is already taken by entry {first} of this list: names are unique")]
     DuplicateName {
@@ -48,6 +49,20 @@ pub enum ProblemKind {
     /// A selector is given but selects nothing.
     #[error("the selector is blank: leave it out, or name what it selects")]
     BlankSelector,
+    /// A list is given but has nothing in it.
+    #[error("the list is empty: leave it out, or name what is in it")]
+    EmptyList,
+    /// The text is no SHA-256.
+    #[error("`{0}` is no SHA-256: write its 64 hexadecimal digits, as sha256sum shows them")]
+    InvalidDigest(String),
+    /// The text is no name of a slice, so no caller could be in it.
+    #[error("`{0}` is no slice of systemd: write its whole name, as in `system.slice`")]
+    InvalidSlice(String),
+    /// The text is no name of a unit that processes are in.
+    #[error(
+        "`{0}` is no unit of systemd with processes: write its whole name, as in `app.service`"
+    )]
+    InvalidUnit(String),
     /// Some but not all of the four lists are there.
     #[error("the list is missing: rules have all four lists (an empty one counts) or none")]
     MissingList,
@@ -55,20 +70,29 @@ pub enum ProblemKind {
     #[error("the parameter has no name: name the query parameter that is constrained")]
     NamelessParameter,
     /// An identity would match everybody.
-    #[error("the identity selects nobody: give it userName, groupName, exePath or processName")]
+    #[error(
+        "the identity selects nobody: give it userName, groupName, exePath, processName, systemdUnit, systemdSlice, \
+         containerId, cgroup, scriptPath, exeSha256, uid or gid"
+    )]
     NoSelector,
     /// The path ends in a query.
     #[error("the path `{0}` holds a question mark: put the query into queryParameters")]
     QueryInPath(String),
-    /// The executable's path names no file.
+    /// The path names no cgroup, or the root, which every caller is in.
+    #[error("`{0}` is not the path of a cgroup below the root: start it with a slash and name one")]
+    RelativeCgroup(String),
+    /// The path of an executable or script names no file.
     #[error("`{0}` is not the absolute path of a file: start it with a slash and name the file")]
-    RelativeExecutable(String),
+    RelativeFile(String),
     /// The path does not start with a slash.
     #[error("the path `{0}` does not start with a slash")]
     RelativePath(String),
     /// The default access is neither of the two words.
     #[error("`{0}` is not a default access: use Allow or Deny")]
     UnknownAccess(String),
+    /// A word of what is forbidden is none.
+    #[error(transparent)]
+    UnknownFlag(FlagError),
     /// An assignment refers to an identity that is not there.
     #[error("there is no identity `{0}`: names are compared exactly")]
     UnknownIdentity(String),

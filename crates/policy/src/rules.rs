@@ -17,6 +17,7 @@ use crate::validate::{self, Profile};
 
 pub(crate) mod identities;
 pub(crate) mod privileges;
+pub(crate) mod selector;
 
 use identities::Identities;
 use privileges::{Condition, Privileges};
@@ -160,6 +161,18 @@ impl RuleSet {
         self.default_access
     }
 
+    /// Returns whether an identity is selected by the content of its executable.
+    #[must_use]
+    pub const fn asks_for_digest(&self) -> bool {
+        self.identities.asks_for_digest()
+    }
+
+    /// Returns whether an identity forbids what may change while a process runs.
+    #[must_use]
+    pub const fn asks_for_flags(&self) -> bool {
+        self.identities.asks_for_flags()
+    }
+
     /// Asks whether a caller may make a request for `target`.
     ///
     /// Any covering privilege that the caller has allows; when privileges cover the
@@ -182,7 +195,7 @@ impl RuleSet {
                 Access::Deny => Err((Reason::NoMatchingRule, Rule::Default)),
             };
         };
-        let identities: Vec<usize> = self.identities.matching(caller).collect();
+        let identities = self.identities.matching(caller);
         covering
             .find_map(|condition| self.grant(condition, &identities))
             .ok_or((

@@ -97,6 +97,7 @@ fn caller(claims: &VectorClaims) -> Caller {
         user_name,
         group_names: claims.user_groups.clone(),
         executable,
+        ..Attributes::default()
     };
     Caller {
         elevation,

@@ -96,6 +96,33 @@ pub struct Identity {
     /// The last component of the executable's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_name: Option<String>,
+    /// The unit of the system's systemd. Deployed agents ignore this and what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systemd_unit: Option<String>,
+    /// The slice that the unit lies in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systemd_slice: Option<String>,
+    /// The container's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// The path of a cgroup; those below it count too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The path of the script that an interpreter runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script_path: Option<String>,
+    /// SHA-256 of the executable in hexadecimal digits, one of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exe_sha256: Option<Vec<String>>,
+    /// The effective user by number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The effective group by number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// The words of what the caller must not be, see [`Flag`](crate::Flag); selects nobody by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forbid: Option<Vec<String>>,
 }
 
 /// Gives a role to identities.
@@ -148,5 +175,21 @@ impl<'de> Visitor<'de> for QueryParametersVisitor {
             parameters.push((name, value));
         }
         Ok(QueryParameters(parameters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_travels_with_no_more_than_it_was_given() {
+        for text in [
+            r#"{"name":"i","userName":"alice"}"#,
+            r#"{"name":"i","systemdUnit":"a.service","systemdSlice":"system.slice","containerId":"c","cgroup":"/a","scriptPath":"/s","exeSha256":["0f"],"uid":0,"gid":1,"forbid":["traced"]}"#,
+        ] {
+            let identity: Identity = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&identity).unwrap(), text);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! kernel saw at connect still held when they were read; otherwise the reason stands in
 //! their place and no rule can match.
 
+use crate::flag::Flags;
 use crate::reason::Reason;
 
 /// Whether a caller has effective user id 0 in the initial user namespace.
@@ -33,6 +34,24 @@ pub struct Attributes {
     pub group_names: Vec<String>,
     /// The absolute path of the executable, if it still lies there.
     pub executable: Option<String>,
+    /// The effective user, by number in the initial user namespace.
+    pub uid: Option<u32>,
+    /// The effective group, by number in the initial user namespace.
+    pub gid: Option<u32>,
+    /// The path of the cgroup that it connected in, from the root of the protected cgroups.
+    pub cgroup: Option<String>,
+    /// The unit of the system's systemd that this cgroup belongs to.
+    pub systemd_unit: Option<String>,
+    /// The slice that this unit lies in.
+    pub systemd_slice: Option<String>,
+    /// The id of the container that this cgroup belongs to.
+    pub container_id: Option<String>,
+    /// The path of the script that an interpreter was started for.
+    pub script_path: Option<String>,
+    /// SHA-256 of the executable in lower-case hexadecimal digits.
+    pub exe_sha256: Option<String>,
+    /// What rules may forbid.
+    pub flags: Flags,
 }
 
 impl Attributes {

@@ -1,127 +1,102 @@
 //! Finds the identities of a caller without looking at every one.
-//!
-//! An attribute that the caller does not have matches no selector.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use latchkey_protocol::Attributes;
+use latchkey_protocol::{Attributes, Flag};
 
-/// A kind of caller: all given selectors hold. There is at least one, and none is blank.
+use super::selector::{Kind, Selector};
+
+/// A kind of caller: all selectors hold, of which there is at least one, and no forbidden flag is set.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
-    pub(crate) user: Option<String>,
-    pub(crate) group: Option<String>,
-    /// `/a/b`, without empty or dot segments.
-    pub(crate) executable: Option<String>,
-    pub(crate) process: Option<String>,
-}
-
-/// What a caller or an identity is looked up by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Selector<'a> {
-    User(&'a str),
-    Group(&'a str),
-    Executable(&'a str),
-    Process(&'a str),
+    pub(crate) selectors: Vec<Selector>,
+    pub(crate) forbidden: Vec<Flag>,
 }
 
 impl Identity {
-    fn selectors(&self) -> impl Iterator<Item = Selector<'_>> {
-        [
-            self.executable.as_deref().map(Selector::Executable),
-            self.process.as_deref().map(Selector::Process),
-            self.user.as_deref().map(Selector::User),
-            self.group.as_deref().map(Selector::Group),
-        ]
-        .into_iter()
-        .flatten()
-    }
-
     fn matches(&self, caller: &Attributes) -> bool {
-        self.selectors().all(|selector| match selector {
-            Selector::User(name) => caller.user_name.as_deref() == Some(name),
-            Selector::Group(name) => caller.group_names.iter().any(|group| group == name),
-            Selector::Executable(path) => caller.executable.as_deref() == Some(path),
-            Selector::Process(name) => caller.process_name() == Some(name),
-        })
+        // SECURITY: a flag that could not be determined counts as set, or whoever keeps the agent
+        // from looking would be free of it.
+        self.forbidden
+            .iter()
+            .all(|flag| caller.flags.is_clear(*flag))
+            && self.selectors.iter().all(|selector| selector.holds(caller))
     }
 }
 
-/// The indexes of the identities that are filed under each value of one selector.
+/// The indexes of the identities that are filed under each text of one kind.
 type Index = HashMap<String, Vec<usize>>;
+
+/// How many identities share each text of each kind.
+type Shared<'a> = HashMap<(Kind, &'a str), usize>;
 
 /// The identities of a profile. Each is filed once, under the selector that the fewest
 /// identities share.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     all: Vec<Identity>,
-    by_user: Index,
-    by_group: Index,
-    by_executable: Index,
-    by_process: Index,
+    filed: HashMap<Kind, Index>,
+    asks_for_digest: bool,
+    asks_for_flags: bool,
 }
 
 impl Identities {
     pub(crate) fn build(all: Vec<Identity>) -> Self {
-        let mut shared: HashMap<Selector<'_>, usize> = HashMap::new();
-        for selector in all.iter().flat_map(Identity::selectors) {
-            *shared.entry(selector).or_default() += 1;
-        }
-        let mut built = Self::default();
-        for (at, identity) in all.iter().enumerate() {
-            let rarest = identity
-                .selectors()
-                .min_by_key(|selector| shared.get(selector).copied());
-            if let Some(selector) = rarest {
-                built.file(selector, at);
+        let mut shared = Shared::new();
+        for selector in all.iter().flat_map(|identity| &identity.selectors) {
+            for text in &selector.any_of {
+                *shared.entry((selector.kind, text)).or_default() += 1;
             }
         }
-        Self { all, ..built }
-    }
-
-    fn file(&mut self, selector: Selector<'_>, at: usize) {
-        let (index, value) = match selector {
-            Selector::User(name) => (&mut self.by_user, name),
-            Selector::Group(name) => (&mut self.by_group, name),
-            Selector::Executable(path) => (&mut self.by_executable, path),
-            Selector::Process(name) => (&mut self.by_process, name),
-        };
-        index.entry(value.to_owned()).or_default().push(at);
+        let mut filed: HashMap<Kind, Index> = HashMap::new();
+        for (at, identity) in all.iter().enumerate() {
+            let Some(rarest) = rarest(identity, &shared) else {
+                continue;
+            };
+            let index = filed.entry(rarest.kind).or_default();
+            for text in &rarest.any_of {
+                let places = index.entry(text.clone()).or_default();
+                // A text that is listed twice is one text.
+                if places.last() != Some(&at) {
+                    places.push(at);
+                }
+            }
+        }
+        let mut selectors = all.iter().flat_map(|identity| &identity.selectors);
+        Self {
+            asks_for_digest: selectors.any(|selector| selector.kind == Kind::ExecutableDigest),
+            asks_for_flags: all.iter().any(|identity| !identity.forbidden.is_empty()),
+            all,
+            filed,
+        }
     }
 
     /// Returns the indexes of the identities that a caller is of.
-    pub(crate) fn matching<'a>(
-        &'a self,
-        caller: &'a Attributes,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let groups = caller
-            .group_names
-            .iter()
-            .map(|group| (&self.by_group, group.as_str()));
-        [
-            caller
-                .executable
-                .as_deref()
-                .map(|path| (&self.by_executable, path)),
-            caller.process_name().map(|name| (&self.by_process, name)),
-            caller
-                .user_name
-                .as_deref()
-                .map(|name| (&self.by_user, name)),
-        ]
-        .into_iter()
-        .flatten()
-        .chain(groups)
-        .filter_map(|(index, value)| index.get(value))
-        .flatten()
-        .copied()
-        .filter(|at| {
-            self.all
-                .get(*at)
-                .is_some_and(|identity| identity.matches(caller))
-        })
+    pub(crate) fn matching(&self, caller: &Attributes) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (kind, index) in &self.filed {
+            kind.each_of(caller, |text| {
+                found.extend(index.get(text).into_iter().flatten().copied());
+            });
+        }
+        found.retain(|at| {
+            let identity = self.all.get(*at);
+            identity.is_some_and(|identity| identity.matches(caller))
+        });
+        // In the order of the document, whatever they were found under.
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    pub(crate) const fn asks_for_digest(&self) -> bool {
+        self.asks_for_digest
+    }
+
+    pub(crate) const fn asks_for_flags(&self) -> bool {
+        self.asks_for_flags
     }
 
     pub(crate) fn name(&self, at: usize) -> Option<&Arc<str>> {
@@ -129,17 +104,29 @@ impl Identities {
     }
 }
 
+/// Returns the selector whose most shared text the fewest identities share.
+fn rarest<'a>(identity: &'a Identity, shared: &Shared<'_>) -> Option<&'a Selector> {
+    identity.selectors.iter().min_by_key(|selector| {
+        let texts = selector.any_of.iter();
+        texts
+            .filter_map(|text| shared.get(&(selector.kind, text.as_str())))
+            .max()
+            .copied()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn identity(at: usize, user: &str, executable: &str) -> Identity {
+    fn identity(at: usize, selectors: &[(Kind, &str)]) -> Identity {
+        let selectors = selectors.iter();
         Identity {
             name: Arc::from(format!("i{at}")),
-            user: Some(user.to_owned()),
-            group: None,
-            executable: Some(executable.to_owned()),
-            process: None,
+            selectors: selectors
+                .map(|(kind, text)| Selector::one(*kind, text))
+                .collect(),
+            forbidden: Vec::new(),
         }
     }
 
@@ -148,42 +135,76 @@ mod tests {
             user_name: Some(user.to_owned()),
             group_names: vec!["g".to_owned()],
             executable: Some(executable.to_owned()),
+            ..Attributes::default()
         }
     }
 
     #[test]
     fn identities_that_share_a_user_are_filed_by_executable() {
-        let all = (0..1000)
-            .map(|at| identity(at, "root", &format!("/opt/{at}")))
-            .collect();
-        let identities = Identities::build(all);
-        assert!(identities.by_user.is_empty());
+        let of_root = |at| {
+            let executable = format!("/opt/{at}");
+            identity(at, &[(Kind::User, "root"), (Kind::Executable, &executable)])
+        };
+        let identities = Identities::build((0..1000).map(of_root).collect());
+        assert_eq!(
+            identities.filed.keys().collect::<Vec<_>>(),
+            [&Kind::Executable]
+        );
         assert!(
-            identities
-                .by_executable
+            identities.filed[&Kind::Executable]
                 .values()
                 .all(|filed| filed.len() == 1)
         );
-        assert_eq!(
-            identities
-                .matching(&caller("root", "/opt/7"))
-                .collect::<Vec<_>>(),
-            [7]
-        );
-        assert_eq!(identities.matching(&caller("bob", "/opt/7")).count(), 0);
+        assert_eq!(identities.matching(&caller("root", "/opt/7")), [7]);
+        assert!(identities.matching(&caller("bob", "/opt/7")).is_empty());
     }
 
     #[test]
     fn absent_attributes_match_no_selector() {
-        let mut by_process = identity(0, "", "");
-        by_process.process = Some("curl".to_owned());
-        (by_process.user, by_process.executable) = (None, None);
-        let identities = Identities::build(vec![identity(1, "root", "/opt/1"), by_process]);
-        assert_eq!(identities.matching(&Attributes::default()).count(), 0);
+        let both = [(Kind::User, "root"), (Kind::Executable, "/opt/1")];
+        let identities = Identities::build(vec![
+            identity(1, &both),
+            identity(2, &[(Kind::Process, "curl")]),
+        ]);
+        assert!(identities.matching(&Attributes::default()).is_empty());
         let without_executable = Attributes {
             executable: None,
             ..caller("root", "")
         };
-        assert_eq!(identities.matching(&without_executable).count(), 0);
+        assert!(identities.matching(&without_executable).is_empty());
+    }
+
+    #[test]
+    fn forbidden_flag_holds_only_while_it_is_known_to_be_clear() {
+        let untraced = Identity {
+            forbidden: vec![Flag::Traced],
+            ..identity(0, &[(Kind::User, "root")])
+        };
+        let identities = Identities::build(vec![untraced]);
+        for (is_set, found) in [(Some(false), 1), (Some(true), 0), (None, 0)] {
+            let mut root = caller("root", "/opt/1");
+            root.flags = root.flags.with(Flag::Traced, is_set);
+            assert_eq!(identities.matching(&root).len(), found, "{is_set:?}");
+        }
+    }
+
+    #[test]
+    fn identity_with_several_digests_is_found_once_under_each() {
+        let digests = Selector {
+            kind: Kind::ExecutableDigest,
+            any_of: ["a", "b", "b"].map(str::to_owned).to_vec(),
+        };
+        let listed = Identity {
+            selectors: vec![digests],
+            ..identity(0, &[])
+        };
+        let identities = Identities::build(vec![listed]);
+        for (digest, found) in [("a", 1), ("b", 1), ("c", 0)] {
+            let caller = Attributes {
+                exe_sha256: Some(digest.to_owned()),
+                ..Attributes::default()
+            };
+            assert_eq!(identities.matching(&caller).len(), found, "{digest}");
+        }
     }
 }

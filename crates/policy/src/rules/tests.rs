@@ -13,6 +13,7 @@ fn caller(user: &str, groups: &[&str], executable: &str) -> Attributes {
         user_name: Some(user.to_owned()),
         group_names: groups.iter().map(|group| (*group).to_owned()).collect(),
         executable: Some(executable.to_owned()),
+        ..Attributes::default()
     }
 }
 

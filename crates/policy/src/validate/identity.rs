@@ -1,14 +1,24 @@
-//! Reads one identity: its selectors, of which there is at least one.
+//! Reads one identity: its selectors, of which there is at least one, and what it forbids.
 //!
-//! Refuses selectors that are blank, and executables that are not named as the kernel names them.
+//! Refuses selectors that are blank or could select nobody, or everybody, and files, groups
+//! and units that are not named as the kernel and systemd name them.
 
 use std::sync::Arc;
 
+use latchkey_protocol::Flag;
 use latchkey_protocol::authorization;
+use latchkey_protocol::unit::{is_slice_name, is_unit_name};
 
 use super::Reader;
 use crate::document::ProblemKind;
 use crate::rules::identities::Identity;
+use crate::rules::selector::{Kind, Selector};
+
+/// How the text of a selector is read: as it is compared, or what is wrong with it.
+type Reading = fn(&str) -> Result<String, ProblemKind>;
+
+/// How many hexadecimal digits a SHA-256 has.
+const DIGEST_DIGITS: usize = 64;
 
 impl Reader {
     pub(super) fn identity(
@@ -17,58 +27,134 @@ impl Reader {
         entry: &authorization::Identity,
     ) -> Option<Identity> {
         let pointer = format!("/rules/identities/{at}");
-        let selectors = [
-            &entry.user_name,
-            &entry.group_name,
-            &entry.exe_path,
-            &entry.process_name,
-        ];
-        if selectors.iter().all(|selector| selector.is_none()) {
+        let before = self.problems.len();
+        let mut selectors = self.texts(&pointer, entry);
+        selectors.extend(self.digests(&pointer, entry.exe_sha256.as_deref()));
+        for (kind, number) in [(Kind::Uid, entry.uid), (Kind::Gid, entry.gid)] {
+            selectors.extend(number.map(|number| Selector::one(kind, &number.to_string())));
+        }
+        if selectors.is_empty() && self.problems.len() == before {
             self.report(pointer.clone(), ProblemKind::NoSelector);
         }
-        let names = ["userName", "groupName", "exePath", "processName"];
-        for (name, selector) in names.into_iter().zip(selectors) {
-            if selector
-                .as_deref()
-                .is_some_and(|value| value.trim().is_empty())
-            {
-                self.report(format!("{pointer}/{name}"), ProblemKind::BlankSelector);
-            }
-        }
-        let executable = match entry
-            .exe_path
-            .as_deref()
-            .filter(|path| !path.trim().is_empty())
-        {
-            Some(path) => Some(self.executable(&pointer, path)?),
-            None => None,
-        };
-        Some(Identity {
+        let forbidden = self.forbidden(&pointer, entry.forbid.as_deref());
+        (self.problems.len() == before).then(|| Identity {
             name: Arc::from(entry.name.as_str()),
-            user: entry.user_name.clone(),
-            group: entry.group_name.clone(),
-            executable,
-            process: entry.process_name.clone(),
+            selectors,
+            forbidden,
         })
     }
 
-    /// Reads an executable's path by its components: repeated and trailing slashes drop out.
-    fn executable(&mut self, pointer: &str, text: &str) -> Option<String> {
-        let segments: Vec<_> = text
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
-        let kind = if !text.starts_with('/') || segments.is_empty() {
-            ProblemKind::RelativeExecutable(text.to_owned())
-        } else if segments
-            .iter()
-            .any(|segment| matches!(*segment, "." | ".."))
-        {
-            ProblemKind::DottedExecutable(text.to_owned())
-        } else {
-            return Some(format!("/{}", segments.join("/")));
-        };
-        self.report(format!("{pointer}/exePath"), kind);
-        None
+    fn texts(&mut self, pointer: &str, entry: &authorization::Identity) -> Vec<Selector> {
+        let texts: [(&str, Kind, &Option<String>, Reading); 9] = [
+            ("userName", Kind::User, &entry.user_name, exact),
+            ("groupName", Kind::Group, &entry.group_name, exact),
+            ("exePath", Kind::Executable, &entry.exe_path, file),
+            ("processName", Kind::Process, &entry.process_name, exact),
+            ("systemdUnit", Kind::Unit, &entry.systemd_unit, unit),
+            ("systemdSlice", Kind::Slice, &entry.systemd_slice, slice),
+            ("containerId", Kind::Container, &entry.container_id, exact),
+            ("cgroup", Kind::Cgroup, &entry.cgroup, cgroup),
+            ("scriptPath", Kind::Script, &entry.script_path, file),
+        ];
+        let mut selectors = Vec::new();
+        for (name, kind, text, read) in texts {
+            let Some(text) = text else { continue };
+            let read = if text.trim().is_empty() {
+                Err(ProblemKind::BlankSelector)
+            } else {
+                read(text)
+            };
+            match read {
+                Ok(text) => selectors.push(Selector::one(kind, &text)),
+                Err(kind) => self.report(format!("{pointer}/{name}"), kind),
+            }
+        }
+        selectors
+    }
+
+    /// Reads the digests of which the executable must have one.
+    fn digests(&mut self, pointer: &str, digests: Option<&[String]>) -> Option<Selector> {
+        let digests = digests?;
+        if digests.is_empty() {
+            self.report(format!("{pointer}/exeSha256"), ProblemKind::EmptyList);
+        }
+        let mut any_of = Vec::with_capacity(digests.len());
+        for (at, text) in digests.iter().enumerate() {
+            if text.len() == DIGEST_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                any_of.push(text.to_ascii_lowercase());
+            } else {
+                let kind = ProblemKind::InvalidDigest(text.clone());
+                self.report(format!("{pointer}/exeSha256/{at}"), kind);
+            }
+        }
+        let kind = Kind::ExecutableDigest;
+        Some(Selector { kind, any_of })
+    }
+
+    /// Reads what the caller must not be.
+    fn forbidden(&mut self, pointer: &str, words: Option<&[String]>) -> Vec<Flag> {
+        if words.is_some_and(<[String]>::is_empty) {
+            self.report(format!("{pointer}/forbid"), ProblemKind::EmptyList);
+        }
+        let mut flags = Vec::new();
+        for (at, word) in words.unwrap_or_default().iter().enumerate() {
+            match word.parse() {
+                Ok(flag) => flags.push(flag),
+                Err(error) => {
+                    self.report(
+                        format!("{pointer}/forbid/{at}"),
+                        ProblemKind::UnknownFlag(error),
+                    );
+                }
+            }
+        }
+        flags
+    }
+}
+
+fn exact(text: &str) -> Result<String, ProblemKind> {
+    Ok(text.to_owned())
+}
+
+fn file(text: &str) -> Result<String, ProblemKind> {
+    path(text, ProblemKind::RelativeFile)
+}
+
+fn cgroup(text: &str) -> Result<String, ProblemKind> {
+    path(text, ProblemKind::RelativeCgroup)
+}
+
+fn unit(text: &str) -> Result<String, ProblemKind> {
+    // Processes are in what lies in a slice; a rule about a slice says so.
+    if is_unit_name(text) && !text.ends_with(".slice") {
+        exact(text)
+    } else {
+        Err(ProblemKind::InvalidUnit(text.to_owned()))
+    }
+}
+
+fn slice(text: &str) -> Result<String, ProblemKind> {
+    if is_slice_name(text) {
+        exact(text)
+    } else {
+        Err(ProblemKind::InvalidSlice(text.to_owned()))
+    }
+}
+
+/// Reads a path by its components: repeated and trailing slashes drop out.
+fn path(text: &str, relative: fn(String) -> ProblemKind) -> Result<String, ProblemKind> {
+    let segments: Vec<_> = text
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    if !text.starts_with('/') || segments.is_empty() {
+        Err(relative(text.to_owned()))
+    } else if segments
+        .iter()
+        .any(|segment| matches!(*segment, "." | ".."))
+    {
+        Err(ProblemKind::DottedPath(text.to_owned()))
+    } else {
+        Ok(format!("/{}", segments.join("/")))
     }
 }

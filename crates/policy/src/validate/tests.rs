@@ -243,11 +243,11 @@ fn executables_are_named_by_one_absolute_path() {
         assert!(executable(path).is_empty(), "{path}");
     }
     for (path, kind) in [
-        ("curl", "RelativeExecutable"),
-        ("./curl", "RelativeExecutable"),
-        ("/", "RelativeExecutable"),
-        ("/usr/bin/../bin/curl", "DottedExecutable"),
-        ("/usr/./bin/curl", "DottedExecutable"),
+        ("curl", "RelativeFile"),
+        ("./curl", "RelativeFile"),
+        ("/", "RelativeFile"),
+        ("/usr/bin/../bin/curl", "DottedPath"),
+        ("/usr/./bin/curl", "DottedPath"),
     ] {
         assert_eq!(
             executable(path),
@@ -255,6 +255,93 @@ fn executables_are_named_by_one_absolute_path() {
             "{path}"
         );
     }
+}
+
+/// The problems of an identity with nothing but a name and this, each without its identity's place.
+fn selecting(selector: &str, value: &Value) -> Vec<String> {
+    let found = with("/rules/identities/0", json!({"name": "i", selector: value}));
+    let place = "/rules/identities/0";
+    let found = found.iter();
+    found
+        .map(|problem| problem.replacen(place, "", 1))
+        .collect()
+}
+
+#[test]
+fn units_slices_groups_and_scripts_are_named_as_systemd_and_the_kernel_name_them() {
+    for (selector, value) in [
+        ("systemdUnit", "app.service"),
+        ("systemdUnit", "app@one.service"),
+        ("systemdUnit", "session-3.scope"),
+        ("systemdSlice", "system.slice"),
+        ("systemdSlice", "-.slice"),
+        ("containerId", "0f"),
+        ("cgroup", "/system.slice/app.service/"),
+        ("cgroup", "//a"),
+        ("scriptPath", "/opt/app/main.py"),
+    ] {
+        assert!(selecting(selector, &json!(value)).is_empty(), "{value}");
+    }
+    for (selector, value, kind) in [
+        ("systemdUnit", "app", "InvalidUnit"),
+        ("systemdUnit", "app@.service", "InvalidUnit"),
+        ("systemdUnit", "system.slice", "InvalidUnit"),
+        ("systemdUnit", " ", "BlankSelector"),
+        ("systemdSlice", "app.service", "InvalidSlice"),
+        ("containerId", "", "BlankSelector"),
+        ("cgroup", "system.slice", "RelativeCgroup"),
+        ("cgroup", "/", "RelativeCgroup"),
+        ("cgroup", "/a/../b", "DottedPath"),
+        ("scriptPath", "main.py", "RelativeFile"),
+        ("scriptPath", "/opt/./main.py", "DottedPath"),
+    ] {
+        assert_eq!(
+            selecting(selector, &json!(value)),
+            [format!("/{selector} {kind}")],
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn digests_have_64_hexadecimal_digits_in_any_letter_case() {
+    let (lower, upper) = ("0f".repeat(32), "0F".repeat(32));
+    assert!(selecting("exeSha256", &json!([lower, upper])).is_empty());
+    assert_eq!(selecting("exeSha256", &json!([])), ["/exeSha256 EmptyList"]);
+    assert_eq!(
+        selecting("exeSha256", &json!([lower, "0f", "0g".repeat(32), ""])),
+        [
+            "/exeSha256/1 InvalidDigest",
+            "/exeSha256/2 InvalidDigest",
+            "/exeSha256/3 InvalidDigest"
+        ]
+    );
+}
+
+#[test]
+fn condition_selects_nobody_by_itself_and_knows_its_words() {
+    assert_eq!(selecting("forbid", &json!(["traced"])), [" NoSelector"]);
+    let forbidding = |words: Value| {
+        let identity = json!({"name": "i", "uid": 0, "forbid": words});
+        with("/rules/identities/0", identity)
+    };
+    assert!(forbidding(json!(["traced", "preloaded", "userNamespace"])).is_empty());
+    assert!(forbidding(json!(["deletedExecutable", "memoryExecutable"])).is_empty());
+    let forbid = "/rules/identities/0/forbid";
+    assert_eq!(forbidding(json!([])), [format!("{forbid} EmptyList")]);
+    assert_eq!(
+        forbidding(json!(["traced", "Traced", "debugged"])),
+        [
+            format!("{forbid}/1 UnknownFlag"),
+            format!("{forbid}/2 UnknownFlag")
+        ]
+    );
+}
+
+#[test]
+fn numbers_alone_select() {
+    assert!(selecting("uid", &json!(0)).is_empty());
+    assert!(selecting("gid", &json!(65_534)).is_empty());
 }
 
 #[test]

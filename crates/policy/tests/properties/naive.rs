@@ -5,7 +5,7 @@ use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege,
 };
 use latchkey_protocol::target::{CanonicalTarget, canonical_path, canonical_text};
-use latchkey_protocol::{Attributes, Reason};
+use latchkey_protocol::{Attributes, Flag, Reason};
 
 fn covers(privilege: &Privilege, target: &CanonicalTarget) -> bool {
     let segments = |path: &str| -> Vec<String> {
@@ -36,13 +36,39 @@ fn is_of(caller: &Attributes, identity: &Identity) -> bool {
             .as_deref()
             .is_none_or(|wanted| value == Some(wanted))
     };
+    let number = |wanted: Option<u32>, value| wanted.is_none() || wanted == value;
     let group = &identity.group_name;
-    holds(&identity.user_name, caller.user_name.as_deref())
+    let digests = identity.exe_sha256.as_ref();
+    number(identity.uid, caller.uid)
+        && number(identity.gid, caller.gid)
+        && holds(&identity.systemd_unit, caller.systemd_unit.as_deref())
+        && holds(&identity.systemd_slice, caller.systemd_slice.as_deref())
+        && holds(&identity.container_id, caller.container_id.as_deref())
+        && holds(&identity.script_path, caller.script_path.as_deref())
+        && identity
+            .cgroup
+            .as_deref()
+            .is_none_or(|group| lies_in(caller, group))
+        && digests.is_none_or(|digests| {
+            let mut digests = digests.iter().map(|digest| digest.to_ascii_lowercase());
+            digests.any(|digest| caller.exe_sha256 == Some(digest))
+        })
+        && identity.forbid.iter().flatten().all(|word| {
+            let flag: Flag = word.parse().unwrap();
+            let mut doubtful = caller.flags.set().chain(caller.flags.unknown());
+            doubtful.all(|doubtful| doubtful != flag)
+        })
+        && holds(&identity.user_name, caller.user_name.as_deref())
         && holds(&identity.exe_path, caller.executable.as_deref())
         && holds(&identity.process_name, caller.process_name())
         && group
             .as_ref()
             .is_none_or(|group| caller.group_names.contains(group))
+}
+
+fn lies_in(caller: &Attributes, group: &str) -> bool {
+    let path = caller.cgroup.as_deref();
+    path.is_some_and(|path| path == group || path.starts_with(&format!("{group}/")))
 }
 
 fn has(rules: &AccessControlRules, caller: &Attributes, privilege: &Privilege) -> bool {

@@ -5,7 +5,9 @@ use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege, QueryParameters, Role,
     RoleAssignment,
 };
-use latchkey_protocol::{Attributes, Caller, Elevation, Endpoint, EndpointTable, Mode, Reason};
+use latchkey_protocol::{
+    Attributes, Caller, Elevation, Endpoint, EndpointTable, Flag, Flags, Mode, Reason,
+};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -45,24 +47,95 @@ const GROUPS: &[&str] = &["dev", "ops"];
 const EXECUTABLES: &[&str] = &["/bin/curl", "/bin/python3", "/opt/curl"];
 const PROCESSES: &[&str] = &["curl", "python3"];
 
-fn identity() -> impl Strategy<Value = Identity> {
+const UNITS: &[&str] = &["app.service", "web.service"];
+const SLICES: &[&str] = &["system.slice", "-.slice"];
+const CONTAINERS: &[&str] = &["c1", "c2"];
+const CGROUPS: &[&str] = &["/a", "/a/b", "/a/b/c", "/ab", "/b"];
+const SCRIPTS: &[&str] = &["/opt/a.py", "/opt/b.py"];
+const DIGEST: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
+const OTHER_DIGEST: &str = "00000000000000000000000000000000000000000000000000000000000000BB";
+
+/// Selectors of the deployed form.
+fn deployed() -> impl Strategy<Value = Identity> {
     let selectors = (
         some_of(USERS),
         some_of(GROUPS),
         some_of(EXECUTABLES),
         some_of(PROCESSES),
     );
-    selectors
-        .prop_map(|(user_name, group_name, exe_path, process_name)| Identity {
-            name: String::new(),
-            user_name,
-            group_name,
-            exe_path,
-            process_name,
-        })
+    selectors.prop_map(|(user_name, group_name, exe_path, process_name)| Identity {
+        user_name,
+        group_name,
+        exe_path,
+        process_name,
+        ..Identity::default()
+    })
+}
+
+fn words(all: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
+    let some = subsequence(all, 1..=2);
+    prop::option::of(some.prop_map(|words| words.into_iter().map(str::to_owned).collect()))
+}
+
+/// Selectors of ours.
+fn own() -> impl Strategy<Value = Identity> {
+    let texts = (
+        some_of(UNITS),
+        some_of(SLICES),
+        some_of(CONTAINERS),
+        some_of(CGROUPS),
+        some_of(SCRIPTS),
+    );
+    let numbers = (prop::option::of(0..2_u32), prop::option::of(0..2_u32));
+    (texts, numbers, words(&[DIGEST, OTHER_DIGEST])).prop_map(|(texts, (uid, gid), exe_sha256)| {
+        let (systemd_unit, systemd_slice, container_id, cgroup, script_path) = texts;
+        Identity {
+            systemd_unit,
+            systemd_slice,
+            container_id,
+            cgroup,
+            script_path,
+            exe_sha256,
+            uid,
+            gid,
+            ..Identity::default()
+        }
+    })
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let both = (deployed(), own()).prop_map(|(deployed, own)| Identity {
+        user_name: deployed.user_name,
+        exe_path: deployed.exe_path,
+        ..own
+    });
+    let forbid = words(&["traced", "preloaded", "userNamespace"]);
+    let selectors = prop_oneof![2 => deployed(), 2 => one_of_own(), 1 => both]
         .prop_filter("an identity selects somebody", |i| {
             *i != Identity::default()
-        })
+        });
+    (selectors, prop::option::weighted(0.3, forbid)).prop_map(|(selectors, forbid)| Identity {
+        forbid: forbid.flatten(),
+        ..selectors
+    })
+}
+
+/// At most one selector of ours: with more of them hardly any caller would be of an identity.
+fn one_of_own() -> impl Strategy<Value = Identity> {
+    (own(), 0..8_u8).prop_map(|(all, kept)| {
+        let keep = |at: u8| kept == at;
+        Identity {
+            systemd_unit: all.systemd_unit.filter(|_| keep(0)),
+            systemd_slice: all.systemd_slice.filter(|_| keep(1)),
+            container_id: all.container_id.filter(|_| keep(2)),
+            cgroup: all.cgroup.filter(|_| keep(3)),
+            script_path: all.script_path.filter(|_| keep(4)),
+            exe_sha256: all.exe_sha256.filter(|_| keep(5)),
+            uid: all.uid.filter(|_| keep(6)),
+            gid: all.gid.filter(|_| keep(7)),
+            ..Identity::default()
+        }
+    })
 }
 
 const PRIVILEGES: usize = 5;
@@ -140,13 +213,32 @@ pub(crate) fn target() -> impl Strategy<Value = String> {
 
 pub(crate) fn attributes() -> impl Strategy<Value = Attributes> {
     let groups = subsequence(GROUPS, 0..=2);
-    (some_of(USERS), groups, some_of(EXECUTABLES)).prop_map(|(user_name, groups, executable)| {
+    let deployed = (some_of(USERS), groups, some_of(EXECUTABLES));
+    (deployed, own(), flags()).prop_map(|((user_name, groups, executable), own, flags)| {
         let group_names = groups.into_iter().map(str::to_owned).collect();
+        let digest = own.exe_sha256.and_then(|digests| digests.first().cloned());
         Attributes {
             user_name,
             group_names,
             executable,
+            uid: own.uid,
+            gid: own.gid,
+            cgroup: own.cgroup,
+            systemd_unit: own.systemd_unit,
+            systemd_slice: own.systemd_slice,
+            container_id: own.container_id,
+            script_path: own.script_path,
+            exe_sha256: digest.map(|digest| digest.to_ascii_lowercase()),
+            flags,
         }
+    })
+}
+
+fn flags() -> impl Strategy<Value = Flags> {
+    let state = || prop_oneof![3 => Just(Some(false)), 1 => Just(Some(true)), 1 => Just(None)];
+    (state(), state()).prop_map(|(traced, preloaded)| {
+        let flags = Flags::default().with(Flag::Traced, traced);
+        flags.with(Flag::Preloaded, preloaded)
     })
 }
 
