@@ -108,6 +108,7 @@
 //! | [`detach`]ed | passes | passes |
 
 mod cgroup;
+mod cgroup_tree;
 mod counter;
 mod endpoint;
 mod endpoint_maps;
@@ -131,6 +132,7 @@ mod sys;
 mod thread;
 mod tracing;
 
+pub use cgroup_tree::CgroupTree;
 pub use counter::{Counter, Counters};
 pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
 pub use error::InterceptError;

@@ -8,6 +8,7 @@
 
 mod agent_process;
 mod caller;
+mod cgroup_tree;
 mod egress;
 mod flow;
 mod limit;
