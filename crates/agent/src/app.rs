@@ -95,6 +95,9 @@ pub async fn run(mut config: Config) -> Result<(), AppError> {
     let (policies, policy_reader) =
         PolicyKeeper::open(config.endpoints.clone(), &config.state_dir)?;
     let (interceptor, listener) = take_over(&config, &policy_reader)?;
+    // Where the programs are attached, which is what paths of cgroups are relative to.
+    let protected = config.identity.cgroup.take();
+    config.identity.cgroup = protected.or_else(|| find_cgroup2_mount().ok());
     let parts = Parts::build(&config, &interceptor, policies, policy_reader, &counters)?;
     parts.run(&config, interceptor, listener).await
 }
@@ -207,12 +210,12 @@ impl Parts {
             users: Users::sharing(config.max_connections),
             endpoints: config.endpoints.clone(),
             judge: Judge {
-                policies: policy_reader,
+                policies: policy_reader.clone(),
                 keys,
                 patience: config.hold,
                 counters: Arc::clone(counters),
             },
-            identities: IdentityResolver::new(),
+            identities: IdentityResolver::new(&config.identity, policy_reader),
             forwarder: Forwarder::new(upstreams, clock),
             audit: trail,
             counters: Arc::clone(counters),

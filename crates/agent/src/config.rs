@@ -18,6 +18,7 @@ pub use latchkey_settings::Place;
 use latchkey_settings::{Document, Misfit};
 
 use crate::audit::AuditConfig;
+use crate::identity::IdentityConfig;
 use crate::upstream::Patience;
 pub use file::ConfigFile;
 use file::{AuditSection, LimitsSection};
@@ -46,6 +47,8 @@ pub struct Config {
     pub status_file: PathBuf,
     /// How often the status file is written.
     pub status_interval: Duration,
+    /// How callers are described.
+    pub identity: IdentityConfig,
     /// How long clients are waited for.
     pub limits: Limits,
     /// How long a request waits for the rules or the key to arrive.
@@ -114,6 +117,7 @@ impl Config {
                 file.secure_channel.poll_interval_ms,
             ),
             status_interval: checker.interval("status.interval_ms", file.status.interval_ms),
+            identity: checker.identity(&file),
             limits: checker.limits(&file.limits),
             hold: checker.hold(&file.limits),
             patience: checker.patience(&file.limits),
@@ -189,6 +193,19 @@ impl Checker {
 
     fn timeout(&mut self, field: &'static str, milliseconds: u64) -> Duration {
         Duration::from_millis(self.within(field, milliseconds, 10, 600_000))
+    }
+
+    fn identity(&mut self, file: &ConfigFile) -> IdentityConfig {
+        IdentityConfig {
+            cgroup: file.kernel.cgroup.clone(),
+            hashing: file.identity.hash,
+            max_hashed_bytes: self.within(
+                "identity.max_hashed_bytes",
+                file.identity.max_hashed_bytes,
+                1,
+                1 << 40,
+            ),
+        }
     }
 
     fn limits(&mut self, file: &LimitsSection) -> Limits {

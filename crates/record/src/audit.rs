@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, Mode, Reason};
 use serde::{Deserialize, Serialize};
 
+use crate::caller::CallerRecord;
+
 /// The version of this form.
 pub const AUDIT_VERSION: u32 = 1;
 
@@ -67,34 +69,4 @@ pub enum Outcome {
     Failed,
     /// Neither: the client went away, or the agent stopped.
     Abandoned,
-}
-
-/// The calling process as the kernel saw it connect, with the names found for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CallerRecord {
-    /// Process id (thread group).
-    pub pid: u32,
-    /// Nanoseconds from boot to the process's start; with the pid unique since boot.
-    pub start_time_ns: u64,
-    /// Real user id.
-    pub uid: u32,
-    /// Real group id.
-    pub gid: u32,
-    /// Effective user id.
-    pub euid: u32,
-    /// Effective group id.
-    pub egid: u32,
-    /// Whether it is root in the initial user namespace.
-    pub root: bool,
-    /// The effective user's name.
-    pub user: Option<String>,
-    /// The names of the process's groups.
-    pub groups: Vec<String>,
-    /// The executable's path.
-    pub executable: Option<String>,
-    /// The kernel's name of the task; the process can set it, so it proves nothing.
-    pub comm: String,
-    /// The cgroup's id.
-    pub cgroup: u64,
 }

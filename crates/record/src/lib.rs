@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod caller;
 pub mod observation;
 pub mod status;
 
 pub use audit::AuditRecord;
+pub use caller::CallerRecord;
 pub use observation::Observation;
 pub use status::AgentStatus;

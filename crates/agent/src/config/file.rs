@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use latchkey_protocol::{Endpoint, EndpointKind, Mode};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::{Hashing, IdentityConfig};
+
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +26,8 @@ pub struct ConfigFile {
     pub audit: AuditSection,
     /// The status file.
     pub status: StatusSection,
+    /// How callers are described.
+    pub identity: IdentitySection,
     /// Bounds and time-outs.
     pub limits: LimitsSection,
     /// What is protected; absent for Azure's three endpoints.
@@ -41,6 +45,7 @@ impl Default for ConfigFile {
             secure_channel: ChannelSection::default(),
             audit: AuditSection::default(),
             status: StatusSection::default(),
+            identity: IdentitySection::default(),
             limits: LimitsSection::default(),
             endpoints: None,
         }
@@ -144,6 +149,31 @@ impl Default for StatusSection {
         Self {
             file: None,
             interval_ms: 10_000,
+        }
+    }
+}
+
+/// How callers are described.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentitySection {
+    /// When the executables of callers are hashed: `when_used` by rules, or `always`.
+    pub hash: Hashing,
+    /// The largest executable that is hashed, in bytes, 1 to 1,099,511,627,776; larger ones match no
+    /// `exeSha256`.
+    pub max_hashed_bytes: u64,
+}
+
+impl Default for IdentitySection {
+    fn default() -> Self {
+        let IdentityConfig {
+            hashing,
+            max_hashed_bytes,
+            ..
+        } = IdentityConfig::default();
+        Self {
+            hash: hashing,
+            max_hashed_bytes,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is accepted as a configuration, and what is told of one that is not.
 
 use super::*;
+use crate::identity::Hashing;
 
 fn check(text: &str) -> Result<Config, Vec<ConfigProblem>> {
     Config::check(toml::from_str(text).unwrap())
@@ -24,6 +25,16 @@ fn every_problem_is_reported() {
     )
     .unwrap_err();
     assert_eq!(problems.len(), 4, "{problems:?}");
+}
+
+#[test]
+fn executables_are_hashed_when_rules_ask_unless_told_otherwise() {
+    let identity = check("").unwrap().identity;
+    assert_eq!(identity.hashing, Hashing::WhenUsed);
+    assert_eq!(identity.max_hashed_bytes, 536_870_912);
+    let always = check("[identity]\nhash = \"always\"\nmax_hashed_bytes = 1").unwrap();
+    assert_eq!(always.identity.hashing, Hashing::Always);
+    assert!(check("[identity]\nmax_hashed_bytes = 0").is_err());
 }
 
 /// Where the problems of a text are, in the order in which they are told.

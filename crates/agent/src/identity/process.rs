@@ -1,187 +1,134 @@
 //! Reads one process out of `/proc` and holds it against what the kernel saw at connect.
 //!
-//! All is read through one handle on the process's folder, which never passes to another
-//! process that gets the same number. A process that ended is gone; one with another
-//! start time, executable or credentials is replaced; neither is described.
+//! A process that ended is gone; one with another start time, executable or credentials is
+//! replaced; neither is described. It is compared before and after everything else is read, so
+//! that what is described is one process that executed one file all the while.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 
-use latchkey_intercept::{AgentProcess, Executable, FlowRecord, Gid};
-use latchkey_protocol::Reason;
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use latchkey_intercept::{AgentProcess, FlowRecord, Gid, SupplementaryGroups};
+use latchkey_protocol::{Flag, Flags, Reason};
+use latchkey_record::caller::{AncestorRecord, ExecutableState};
+use rustix::fs::OFlags;
+
+use super::ancestry;
+use super::credentials::{self, Credentials};
+use super::environment;
+use super::executable::{self, Executed};
+use super::folder::Folder;
+use super::script::{self, Script};
 
 /// What is known of a living process.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Process {
-    /// The path of its executable, if that is where the executable lies now.
-    pub(super) executable: Option<String>,
+    pub(super) executed: Executed,
+    /// The executable, to be read, if it can be.
+    pub(super) content: Option<File>,
     /// Its effective and supplementary groups.
     pub(super) groups: Vec<Gid>,
+    /// The script that it runs, if it is known to run one.
+    pub(super) script: Option<Script>,
+    pub(super) flags: Flags,
+    /// Names of what it may have loaded other code from.
+    pub(super) preloads: Vec<String>,
+    pub(super) ancestors: Vec<AncestorRecord>,
+}
+
+/// Whether somebody will read the executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Content {
+    Open,
+    Leave,
 }
 
 /// Describes the process of a flow.
 ///
 /// # Errors
 /// [`Reason::CallerGone`], [`Reason::CallerReplaced`] or [`Reason::CallerUnreadable`].
-pub(super) fn describe(flow: &FlowRecord) -> Result<Process, Reason> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(format!("/proc/{}", flow.pid), flags, Mode::empty())
-        .map_err(|error| unreadable(&error.into()))?;
+pub(super) fn describe(flow: &FlowRecord, content: Content) -> Result<Process, Reason> {
+    let folder = Folder::open(flow.pid)?;
+    let credentials = compare(&folder, flow)?;
+    let executed = Executed::read(&folder, flow)?;
+    let preloads = environment::preloads(&folder);
+    let is_traced = credentials::is_traced(&folder, &credentials);
+    let flags = flags(flow, executed.state)
+        .with(Flag::Traced, is_traced)
+        .with(
+            Flag::Preloaded,
+            preloads.as_ref().ok().map(|names| !names.is_empty()),
+        );
+    let process = Process {
+        content: match content {
+            Content::Open => open(&folder, flow),
+            Content::Leave => None,
+        },
+        executed,
+        groups: groups(flow, credentials),
+        script: script::describe(flow),
+        flags,
+        preloads: preloads.unwrap_or_default(),
+        ancestors: ancestry::ancestors(&folder),
+    };
+    // SECURITY: it may have executed another file, or taken on other credentials, meanwhile.
+    compare(&folder, flow)?;
+    executable::of(&folder, flow)?;
+    Ok(process)
+}
+
+/// Returns the credentials of a process that is the one of the flow.
+fn compare(folder: &Folder, flow: &FlowRecord) -> Result<Credentials, Reason> {
     let found = AgentProcess::of(flow.pid).map_err(|_unread| Reason::CallerGone)?;
     if found.start_ticks() != flow.start_time.clock_ticks() {
         return Err(Reason::CallerReplaced);
     }
-    let credentials = Credentials::read(&folder)?;
-    if !credentials.agree_with(flow) {
-        return Err(Reason::CallerReplaced);
-    }
-    let executable = executable_path(&folder, flow)?;
-    let mut groups = vec![flow.egid];
-    groups.extend(
-        credentials
-            .supplementary
-            .into_iter()
-            .filter(|gid| *gid != flow.egid),
-    );
-    Ok(Process { executable, groups })
-}
-
-fn unreadable(error: &io::Error) -> Reason {
-    let is_gone = error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error());
-    if is_gone {
-        Reason::CallerGone
+    let credentials = Credentials::read(folder)?;
+    if credentials.agree_with(flow) {
+        Ok(credentials)
     } else {
-        Reason::CallerUnreadable
+        Err(Reason::CallerReplaced)
     }
 }
 
-fn open(folder: &OwnedFd, name: &str, flags: OFlags) -> Result<File, Reason> {
-    rustix::fs::openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty())
-        .map(File::from)
-        .map_err(|error| unreadable(&error.into()))
-}
-
-/// The ids of a process's main thread.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Credentials {
-    real_and_effective_user: [u32; 2],
-    real_and_effective_group: [u32; 2],
-    supplementary: Vec<Gid>,
-}
-
-impl Credentials {
-    fn read(folder: &OwnedFd) -> Result<Self, Reason> {
-        let mut text = String::new();
-        open(folder, "status", OFlags::RDONLY)?
-            .read_to_string(&mut text)
-            .map_err(|error| unreadable(&error))?;
-        Self::parse(&text).ok_or(Reason::CallerUnreadable)
-    }
-
-    /// Reads the lines `Uid`, `Gid` and `Groups` of `/proc/PID/status`.
-    fn parse(status: &str) -> Option<Self> {
-        let line = |name: &str| {
-            let values = status.lines().find_map(|line| line.strip_prefix(name))?;
-            values
-                .split_ascii_whitespace()
-                .map(|value| value.parse().ok())
-                .collect::<Option<Vec<u32>>>()
-        };
-        let real_and_effective = |name: &str| match *line(name)?.as_slice() {
-            [real, effective, _, _] => Some([real, effective]),
-            _ => None,
-        };
-        Some(Self {
-            real_and_effective_user: real_and_effective("Uid:")?,
-            real_and_effective_group: real_and_effective("Gid:")?,
-            supplementary: line("Groups:")?.into_iter().map(Gid).collect(),
-        })
-    }
-
-    fn agree_with(&self, flow: &FlowRecord) -> bool {
-        self.real_and_effective_user == [flow.uid.0, flow.euid.0]
-            && self.real_and_effective_group == [flow.gid.0, flow.egid.0]
-    }
-}
-
-/// Returns the executable's path if this process's view of files is ours and the path leads to
-/// the very file that is executed: not deleted, not covered by a mount, not in memory.
-fn executable_path(folder: &OwnedFd, flow: &FlowRecord) -> Result<Option<String>, Reason> {
-    let file = open(folder, "exe", OFlags::PATH)?;
-    let executed = file.metadata().map_err(|error| unreadable(&error))?;
-    if !flow.executable.is_file(&executed)
-        && !is_on_device(folder, &file, &executed, flow.executable)?
-    {
-        return Err(Reason::CallerReplaced);
-    }
-    if !is_own_mount_namespace(flow.mount_namespace) {
-        return Ok(None);
-    }
-    let path = rustix::fs::readlinkat(folder, "exe", Vec::new())
-        .map_err(|error| unreadable(&error.into()))?;
-    let Ok(path) = path.into_string() else {
-        return Ok(None);
+/// The kernel's word about the connecting task, if it has all of its groups; each thread may have others.
+fn groups(flow: &FlowRecord, credentials: Credentials) -> Vec<Gid> {
+    let supplementary = match &flow.supplementary_groups {
+        SupplementaryGroups::Known(groups) => groups.clone(),
+        SupplementaryGroups::TooMany { .. } => credentials.supplementary,
     };
-    Ok(leads_to(&path, &executed).then_some(path))
+    let others = supplementary.into_iter().filter(|gid| *gid != flow.egid);
+    std::iter::once(flow.egid).chain(others).collect()
 }
 
-/// Compares by the device of the file system, as the kernel saw it. On overlayfs and btrfs stat(2)
-/// shows another one for each layer or subvolume; the process's table of mounts has the right one.
-fn is_on_device(
-    folder: &OwnedFd,
-    file: &File,
-    executed: &Metadata,
-    executable: Executable,
-) -> Result<bool, Reason> {
-    let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
-        .map_err(|error| unreadable(&error.into()))?;
-    if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
-        return Ok(false);
-    }
-    let mut mounts = Vec::new();
-    open(folder, "mountinfo", OFlags::RDONLY)?
-        .read_to_end(&mut mounts)
-        .map_err(|error| unreadable(&error))?;
-    let device = (executable.major(), executable.minor());
-    Ok(executed.ino() == executable.inode()
-        && device_of_mount(&mounts, found.stx_mnt_id) == Some(device))
+/// What the kernel and the executable say.
+fn flags(flow: &FlowRecord, state: ExecutableState) -> Flags {
+    let is_memory = state == ExecutableState::Memory;
+    Flags::default()
+        .with(Flag::UserNamespace, Some(!flow.initial_user_namespace))
+        .with(Flag::MemoryExecutable, Some(is_memory))
+        .with(
+            Flag::DeletedExecutable,
+            Some(is_memory || state == ExecutableState::Deleted),
+        )
 }
 
-/// Returns the third field, major and minor, of a mount's line in `/proc/PID/mountinfo`. The paths
-/// in it are chosen by users and need not be UTF-8.
-fn device_of_mount(mounts: &[u8], mount: u64) -> Option<(u32, u32)> {
-    let mut lines = mounts.split(|byte| *byte == b'\n');
-    lines.find_map(|line| {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let mut next = || std::str::from_utf8(fields.next()?).ok();
-        if next()?.parse() != Ok(mount) {
-            return None;
-        }
-        let _parent = next()?;
-        let (major, minor) = next()?.split_once(':')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    })
-}
-
-fn leads_to(path: &str, executed: &Metadata) -> bool {
-    let is_executed = |file: Metadata| (file.dev(), file.ino()) == (executed.dev(), executed.ino());
-    path.starts_with('/') && fs::symlink_metadata(path).is_ok_and(is_executed)
-}
-
-pub(super) fn is_own_mount_namespace(inode: u32) -> bool {
-    fs::metadata("/proc/self/ns/mnt").is_ok_and(|own| own.ino() == u64::from(inode))
+/// Opens the very file that is executed, whatever its path leads to by now.
+fn open(folder: &Folder, flow: &FlowRecord) -> Option<File> {
+    let executed = executable::of(folder, flow).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = folder.file("exe", flags).ok()?;
+    let opened = file.metadata().ok()?;
+    let is_executed = (opened.dev(), opened.ino()) == (executed.dev(), executed.ino());
+    (is_executed && opened.is_file()).then_some(file)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::SocketAddr;
 
     use latchkey_intercept::{
-        AddressFamily, Connection, ExecId, Pid, StartTime, SupplementaryGroups, Tid, Uid,
+        AddressFamily, Connection, ExecId, Executable, Pid, StartTime, Tid, Uid,
     };
 
     use super::*;
@@ -224,8 +171,11 @@ mod tests {
     #[test]
     fn living_process_is_described_by_its_executable() {
         let own = std::env::current_exe().unwrap();
-        let process = describe(&own_flow()).unwrap();
-        assert_eq!(process.executable.as_deref(), own.to_str());
+        let process = describe(&own_flow(), Content::Open).unwrap();
+        assert_eq!(process.executed.path.as_deref(), own.to_str());
+        assert_eq!(process.executed.state, ExecutableState::Present);
+        assert!(process.flags.is_clear(Flag::Traced));
+        assert!(process.content.is_some());
     }
 
     #[test]
@@ -243,7 +193,11 @@ mod tests {
         for (what, change) in changes {
             let mut flow = own_flow();
             change(&mut flow);
-            assert_eq!(describe(&flow), Err(Reason::CallerReplaced), "{what}");
+            assert_eq!(
+                describe(&flow, Content::Leave).err(),
+                Some(Reason::CallerReplaced),
+                "{what}"
+            );
         }
     }
 
@@ -253,8 +207,8 @@ mod tests {
         let pid = Pid(child.id());
         child.wait().unwrap();
         assert_eq!(
-            describe(&FlowRecord { pid, ..own_flow() }),
-            Err(Reason::CallerGone)
+            describe(&FlowRecord { pid, ..own_flow() }, Content::Leave).err(),
+            Some(Reason::CallerGone)
         );
     }
 
@@ -264,30 +218,28 @@ mod tests {
             mount_namespace: 1,
             ..own_flow()
         };
-        assert_eq!(describe(&flow).unwrap().executable, None);
-    }
-
-    #[test]
-    fn device_of_a_mount_is_read_from_its_own_line() {
-        let mounts = b"21 1 0:33 / /\xff rw - btrfs /dev/sda1 rw,subvol=/root\n\
-                      2 21 0:44 / /2\\04021 rw,relatime shared:1 - overlay overlay rw\n";
-        assert_eq!(device_of_mount(mounts, 21), Some((0, 33)));
-        assert_eq!(device_of_mount(mounts, 2), Some((0, 44)));
-        for absent in [1, 0, 33] {
-            assert_eq!(device_of_mount(mounts, absent), None);
-        }
-    }
-
-    #[test]
-    fn credentials_are_read_from_the_status_file() {
-        let status = "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \n";
-        let read = Credentials::parse(status).unwrap();
-        assert_eq!(read.real_and_effective_user, [1, 2]);
-        assert_eq!(read.real_and_effective_group, [5, 6]);
-        assert_eq!(read.supplementary, [Gid(9), Gid(10)]);
+        let process = describe(&flow, Content::Leave).unwrap();
+        assert_eq!(process.executed.path, None);
         assert_eq!(
-            Credentials::parse("Uid:\t1\nGid:\t1\t2\t3\t4\nGroups:\t"),
-            None
+            process.executed.state,
+            ExecutableState::ForeignMountNamespace
         );
+    }
+
+    #[test]
+    fn groups_are_those_that_the_kernel_saw_if_it_saw_all() {
+        let of = |supplementary_groups| {
+            let flow = FlowRecord {
+                supplementary_groups,
+                ..own_flow()
+            };
+            describe(&flow, Content::Leave).unwrap().groups
+        };
+        let own = own_flow().egid;
+        let known = |groups| of(SupplementaryGroups::Known(groups));
+        assert_eq!(known(vec![Gid(7), own]), [own, Gid(7)]);
+        assert_eq!(known(vec![]), [own]);
+        let too_many = of(SupplementaryGroups::TooMany { count: 65 });
+        assert_eq!(too_many.first(), Some(&own));
     }
 }

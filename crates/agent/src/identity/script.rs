@@ -15,8 +15,8 @@ use std::path::Path;
 
 use latchkey_intercept::{FlowRecord, ScriptPath};
 
-use super::printable;
-use super::process::is_own_mount_namespace;
+use super::display::shown_bytes;
+use super::executable::is_own_mount_namespace;
 
 const WRITABLE_FOR_GROUP_OR_OTHERS: u32 = 0o022;
 
@@ -42,7 +42,7 @@ pub fn describe(flow: &FlowRecord) -> Option<Script> {
                 .to_str()
                 .filter(|_| sees_files_as_the_agent(flow) && only_root_can_exchange(path))
                 .map(str::to_owned),
-            shown: printable(path.as_os_str().as_bytes()),
+            shown: shown_bytes(path.as_os_str().as_bytes()),
         },
     };
     Some(script)

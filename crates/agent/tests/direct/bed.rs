@@ -10,7 +10,7 @@ use latchkey_agent::audit::{self, AuditConfig, AuditWriter};
 use latchkey_agent::clock::HostClock;
 use latchkey_agent::counters::Counters;
 use latchkey_agent::forward::Forwarder;
-use latchkey_agent::identity::IdentityResolver;
+use latchkey_agent::identity::{IdentityConfig, IdentityResolver};
 use latchkey_agent::judge::Judge;
 use latchkey_agent::keys::KeyHolder;
 use latchkey_agent::listener;
@@ -43,6 +43,7 @@ pub(crate) struct Plan {
     pub(crate) writes_audit: bool,
     /// Where the metadata service is, if not at the fake host.
     pub(crate) imds: Option<SocketAddr>,
+    pub(crate) identity: IdentityConfig,
 }
 
 impl Default for Plan {
@@ -58,6 +59,7 @@ impl Default for Plan {
             max_connections: 256,
             writes_audit: true,
             imds: None,
+            identity: IdentityConfig::default(),
         }
     }
 }
@@ -126,12 +128,12 @@ impl Bed {
             users: Users::sharing(plan.max_connections),
             endpoints,
             judge: Judge {
-                policies: reader,
+                policies: reader.clone(),
                 keys: keys.clone(),
                 patience: plan.hold,
                 counters: Arc::clone(&counters),
             },
-            identities: IdentityResolver::new(),
+            identities: IdentityResolver::new(&plan.identity, reader),
             forwarder: Forwarder::new(Arc::new(upstreams), Arc::new(HostClock::new())),
             audit: trail,
             counters: Arc::clone(&counters),
@@ -176,6 +178,10 @@ impl Bed {
             .lock()
             .unwrap()
             .apply(&profile::channel(status));
+    }
+
+    pub(crate) fn imds_address(&self) -> SocketAddr {
+        self.imds_address
     }
 
     /// A connection of this process to the metadata service.

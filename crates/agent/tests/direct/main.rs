@@ -16,6 +16,7 @@ mod host;
 mod profile;
 
 mod change;
+mod description;
 mod drain;
 mod framing;
 mod hold;

@@ -36,6 +36,19 @@ pub(crate) fn ruled(mode: &str) -> Value {
     }))
 }
 
+/// A profile in Enforce in which one kind of caller may ask for `/metadata/own`, and nobody for more.
+pub(crate) fn only(identity: &Value) -> Value {
+    status(&json!({
+        "defaultAccess": "Deny", "mode": "Enforce", "id": "only",
+        "rules": {
+            "privileges": [{"name": "own", "path": "/metadata/own"}],
+            "roles": [{"name": "one", "privileges": ["own"]}],
+            "identities": [identity],
+            "roleAssignments": [{"role": "one", "identities": [identity["name"]]}],
+        },
+    }))
+}
+
 pub(crate) fn channel(status: &Value) -> SecureChannel {
     SecureChannel::parse(status.to_string().as_bytes()).unwrap()
 }
