@@ -60,20 +60,20 @@ impl Cgroup {
         Ok(Self { path })
     }
 
-    /// Creates the group at this path below the group, with those between.
-    ///
-    /// # Errors
-    /// A directory cannot be made.
-    pub fn below(&self, path: &str) -> Result<Self, CgroupError> {
-        let path = self.path.join(path);
-        fs::create_dir_all(&path).named("create control group", &path)?;
-        Ok(Self { path })
-    }
-
     /// Returns the group at `path`, which may be gone by now.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self { path }
+    }
+
+    /// Creates a group below this one, and those between; it is removed with this one.
+    ///
+    /// # Errors
+    /// A directory cannot be made.
+    pub fn create_below(&self, path: impl AsRef<Path>) -> Result<Self, CgroupError> {
+        let path = self.path.join(path);
+        fs::create_dir_all(&path).named("create control group", &path)?;
+        Ok(Self { path })
     }
 
     /// Returns the group's directory.

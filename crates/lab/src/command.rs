@@ -106,6 +106,12 @@ impl Command {
         self
     }
 
+    /// Starts the program in a control group below the node's, which is its own otherwise.
+    pub fn in_cgroup(mut self, cgroup: &Cgroup) -> Self {
+        cgroup.path().clone_into(&mut self.place.cgroup);
+        self
+    }
+
     /// Runs the program to its end and returns what it wrote.
     ///
     /// Exit codes 125, 126 and 127 may also say that it could not be entered, executed or found;
@@ -140,12 +146,6 @@ impl Command {
     pub fn spawn(&self) -> Result<Process, ProcessError> {
         let (path, log) = self.place.new_log(&self.program)?;
         self.start(share(&log)?, Stdio::from(log), path)
-    }
-
-    /// Runs the program in this control group, which must be the node's own or lie below it.
-    pub fn in_cgroup(mut self, cgroup: &Cgroup) -> Self {
-        cgroup.path().clone_into(&mut self.place.cgroup);
-        self
     }
 
     /// Starts the lab's own program, which enters the node and becomes the program.

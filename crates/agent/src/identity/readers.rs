@@ -75,8 +75,8 @@ mod tests {
     use std::net::SocketAddr;
 
     use latchkey_intercept::{
-        AddressFamily, Connection, ExecId, Executable, Gid, Pid, StartTime, SupplementaryGroups, Tid,
-        Uid,
+        AddressFamily, Connection, ExecId, Executable, Gid, Pid, StartTime, SupplementaryGroups,
+        Tid, Uid,
     };
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Where the instance metadata service describes the machine.
 pub const INSTANCE_PATH: &str = "/metadata/instance";
@@ -35,49 +35,47 @@ impl Grant {
 }
 
 /// Who may have a privilege; all that it tells must hold.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an identity does nothing until a profile grants it something"]
 pub struct Identity {
     name: String,
-    user: String,
-    executable: Option<String>,
-    process: Option<String>,
+    selectors: Map<String, Value>,
 }
 
 impl Identity {
-    /// Everything that runs as this user.
-    pub fn user(name: &str) -> Self {
+    /// An identity that selects nobody yet.
+    pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            user: name.to_owned(),
-            executable: None,
-            process: None,
+            selectors: Map::new(),
         }
+    }
+
+    /// Everything that runs as this user.
+    pub fn user(name: &str) -> Self {
+        Self::named(name).with("userName", name)
     }
 
     /// One program while it runs as this user, named by its executable and by its process.
     pub fn program(user: &str, executable: &Path) -> Self {
         let process = executable.file_name().unwrap_or(executable.as_os_str());
-        Self {
-            name: format!("{} of {user}", process.display()),
-            executable: Some(executable.display().to_string()),
-            process: Some(process.display().to_string()),
-            ..Self::user(user)
-        }
+        Self::named(&format!("{} of {user}", process.display()))
+            .with("userName", user)
+            .with("exePath", executable.display().to_string())
+            .with("processName", process.display().to_string())
+    }
+
+    /// Adds a selector or a condition, named as in profiles.
+    pub fn with(mut self, selector: &str, value: impl Into<Value>) -> Self {
+        self.selectors.insert(selector.to_owned(), value.into());
+        self
     }
 
     /// Returns the identity as an entry of a profile, with no more than the selectors it has.
     fn document(&self) -> Value {
-        let selectors = [
-            ("name", Some(&self.name)),
-            ("userName", Some(&self.user)),
-            ("exePath", self.executable.as_ref()),
-            ("processName", self.process.as_ref()),
-        ];
-        let given = selectors.into_iter();
-        given
-            .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
-            .collect()
+        let name = ("name".to_owned(), json!(self.name));
+        let selectors = self.selectors.clone();
+        std::iter::once(name).chain(selectors).collect()
     }
 }
 
@@ -141,7 +139,7 @@ impl Profile {
             .iter()
             .flat_map(|grant| &grant.identities)
             .collect();
-        identities.sort_unstable();
+        identities.sort_by_key(|identity| &identity.name);
         identities.dedup();
         let each =
             |describe: fn(&Grant) -> Value| -> Value { self.grants.iter().map(describe).collect() };

@@ -13,7 +13,7 @@ const BURST: u32 = 30;
 const ATTEMPTS: u32 = 300;
 
 fn start_greedy(guest: &Guest, cgroup: &str) -> Process {
-    let cgroup = guest.cgroup().below(cgroup).unwrap();
+    let cgroup = guest.cgroup().create_below(cgroup).unwrap();
     let command = guest.command("mallory", "/usr/bin/python3");
     let command = command.args(["-c", CLIENT]).arg(ATTEMPTS.to_string());
     command.in_cgroup(&cgroup).spawn().unwrap()

@@ -23,6 +23,7 @@ mod crowd;
 mod following;
 mod hold;
 mod host_gone;
+mod identity;
 mod kept;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
