@@ -164,6 +164,38 @@ mod tests {
     }
 
     #[test]
+    fn toml_profile_may_use_every_selector_and_condition() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = "0f".repeat(32);
+        let text = format!(
+            "defaultAccess = \"Deny\"\n[rules]\nprivileges = []\nroles = []\nroleAssignments = []\n\
+             [[rules.identities]]\nname = \"i\"\nuid = 0\ngid = 0\nsystemdUnit = \"app.service\"\n\
+             systemdSlice = \"system.slice\"\ncontainerId = \"{digest}\"\ncgroup = \"/system.slice\"\n\
+             scriptPath = \"/opt/a.py\"\nexeSha256 = [\"{digest}\"]\nforbid = [\"traced\", \"preloaded\"]\n"
+        );
+        std::fs::write(folder.path().join("profile.toml"), &text).unwrap();
+        let machine_file = folder.path().join("web.toml");
+        let named = json!("profile.toml");
+        let read = || {
+            let mut sources = Sources::default();
+            resolve("audit", Some(&named), "web", &machine_file, &mut sources)
+        };
+        let item = read().unwrap();
+        let identity = &item.rules.unwrap().identities.unwrap()[0];
+        assert_eq!(
+            (identity.uid, identity.forbid.as_ref().map(Vec::len)),
+            (Some(0), Some(2))
+        );
+        let wrong = text.replace("\"traced\"", "\"trced\"");
+        std::fs::write(folder.path().join("profile.toml"), wrong).unwrap();
+        let problem = read().unwrap_err();
+        assert!(
+            problem.contains("/rules/identities/0/forbid/0"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn profile_that_the_agents_would_refuse_is_refused() {
         for profile in [
             json!({ "defaultAccess": "perhaps" }),
