@@ -66,6 +66,7 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 {
 	struct endpoint *endpoint;
 	struct connection *connection;
+	struct limits allowed;
 	__u64 netns_cookie, account;
 
 	forget(ctx);
@@ -87,10 +88,11 @@ static __always_inline int steer(struct bpf_sock_addr *ctx, const struct endpoin
 		return by_mode(endpoint, COUNTER_FOREIGN_NETNS_REFUSED, COUNTER_FOREIGN_NETNS_PASSED);
 	if (!is_ipv4(&asked->address) && !claim->listener6_port)
 		return by_mode(endpoint, COUNTER_IPV6_UNSERVED_REFUSED, COUNTER_IPV6_UNSERVED_PASSED);
-	account = current_account();
-	if (!take_token(account))
+	read_limits(&allowed);
+	account = current_account(&allowed);
+	if (!take_token(&allowed, account))
 		return by_mode(endpoint, COUNTER_RATE_LIMITED_REFUSED, COUNTER_RATE_LIMITED_PASSED);
-	if (!has_share(account))
+	if (!has_share(&allowed, account))
 		return by_mode(endpoint, COUNTER_SHARE_EXCEEDED_REFUSED, COUNTER_SHARE_EXCEEDED_PASSED);
 	connection = remember(ctx);
 	if (!connection)

@@ -5,7 +5,9 @@
  * The account is the caller's ancestor a fixed number of levels below the attached cgroup, or its
  * own cgroup where that lies less deep. SECURITY: whoever is given a cgroup may make others below
  * it without limit, and they must not bring an account each. A service, a user's own manager and a
- * pod lie above that level, and only root makes cgroups there.
+ * pod lie on that level or above it, where only root makes cgroups. Whoever is given a cgroup above
+ * it, as a container that runs its own service manager is, has an account for each that it makes
+ * on that level.
  *
  * There is no account of a user: pods of strangers run as the same user, and a user with
  * subordinate ids is many. The agent bounds each user's open connections.
@@ -67,13 +69,10 @@ static __always_inline void read_limits(struct limits *copy)
 	bpf_spin_unlock(&current->lock);
 }
 
-static __always_inline __u64 current_account(void)
+static __always_inline __u64 current_account(const struct limits *allowed)
 {
-	struct limits allowed;
-	__u64 ancestor;
+	__u64 ancestor = bpf_get_current_ancestor_cgroup_id(allowed->account_level);
 
-	read_limits(&allowed);
-	ancestor = bpf_get_current_ancestor_cgroup_id(allowed.account_level);
 	return ancestor ? ancestor : bpf_get_current_cgroup_id();
 }
 
@@ -84,15 +83,12 @@ static __always_inline __u64 read_once(const __u64 *number)
 }
 
 /* Returns whether the account may connect now, and then lets it pay for that. */
-static __always_inline bool take_token(__u64 account)
+static __always_inline bool take_token(const struct limits *allowed, __u64 account)
 {
-	struct limits allowed;
 	__u64 now = bpf_ktime_get_boot_ns();
-	__u64 paid, full_at, *bucket;
+	__u64 paid = now + allowed->connect_interval_ns;
+	__u64 full_at, *bucket = bpf_map_lookup_elem(&buckets, &account);
 
-	read_limits(&allowed);
-	paid = now + allowed.connect_interval_ns;
-	bucket = bpf_map_lookup_elem(&buckets, &account);
 	if (!bucket) {
 		if (!bpf_map_update_elem(&buckets, &account, &paid, BPF_NOEXIST))
 			return true; /* the first token of a full bucket */
@@ -102,8 +98,8 @@ static __always_inline bool take_token(__u64 account)
 		return true; /* evicted meanwhile, so it was full */
 	for (int attempt = 0; attempt < ACCOUNT_ATTEMPTS; attempt++) {
 		full_at = read_once(bucket);
-		paid = (full_at > now ? full_at : now) + allowed.connect_interval_ns;
-		if (paid - now > allowed.burst_ns)
+		paid = (full_at > now ? full_at : now) + allowed->connect_interval_ns;
+		if (paid - now > allowed->burst_ns)
 			return false;
 		if (__sync_val_compare_and_swap(bucket, full_at, paid) == full_at)
 			return true;
@@ -112,13 +108,11 @@ static __always_inline bool take_token(__u64 account)
 }
 
 /* Whether the account may open another connection; take_share() decides. */
-static __always_inline bool has_share(__u64 account)
+static __always_inline bool has_share(const struct limits *allowed, __u64 account)
 {
-	struct limits allowed;
 	__u64 *open = bpf_map_lookup_elem(&shares, &account);
 
-	read_limits(&allowed);
-	return !open || read_once(open) < allowed.open_connections;
+	return !open || read_once(open) < allowed->open_connections;
 }
 
 /* Counts one more open connection of the account, unless it has all that it may have. */

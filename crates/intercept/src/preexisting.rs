@@ -166,27 +166,12 @@ impl Preexisting {
 impl Sweep {
     /// Does what there is to do in the thread's network namespace.
     fn sweep_namespace(&mut self) {
-        let swept = Self::connected_sockets().map(|(diag, sockets)| {
-            for socket in &sockets {
-                self.settle(&diag, socket);
-            }
-        });
-        self.problems.extend(swept.err());
-    }
-
-    /// Lists the connected sockets of the thread's network namespace but the process's own.
-    fn connected_sockets() -> Result<(SockDiag, Vec<ConnectedSocket>), PreexistingError> {
-        // Before and after, so that one that is closed or opened meanwhile counts as own too.
-        let mut own = own_sockets().map_err(PreexistingError::OwnSockets)?;
-        let failed = |transport| move |source| PreexistingError::List { transport, source };
-        let diag = SockDiag::open().map_err(failed(Transport::Tcp))?;
-        let mut sockets = Vec::new();
         for transport in [Transport::Tcp, Transport::Udp] {
-            sockets.extend(diag.connected(transport).map_err(failed(transport))?);
+            match strange_sockets(transport) {
+                Ok((diag, sockets)) => sockets.iter().for_each(|socket| self.settle(&diag, socket)),
+                Err(problem) => self.problems.push(problem),
+            }
         }
-        own.extend(own_sockets().map_err(PreexistingError::OwnSockets)?);
-        sockets.retain(|socket| !own.contains(&socket.inode));
-        Ok((diag, sockets))
     }
 
     /// Does to one socket what its destination says.
@@ -211,6 +196,20 @@ impl Sweep {
             None => entry.left.push(socket.open_connection()),
         }
     }
+}
+
+/// Lists the connected sockets of the thread's network namespace but the process's own.
+fn strange_sockets(
+    transport: Transport,
+) -> Result<(SockDiag, Vec<ConnectedSocket>), PreexistingError> {
+    let failed = |source| PreexistingError::List { transport, source };
+    // Before and after, so that one that is closed or opened meanwhile counts as own too.
+    let mut own = own_sockets().map_err(PreexistingError::OwnSockets)?;
+    let diag = SockDiag::open().map_err(failed)?;
+    let mut sockets = diag.connected(transport).map_err(failed)?;
+    own.extend(own_sockets().map_err(PreexistingError::OwnSockets)?);
+    sockets.retain(|socket| !own.contains(&socket.inode));
+    Ok((diag, sockets))
 }
 
 fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
