@@ -40,4 +40,5 @@ mod signatures;
 mod stray;
 mod upstream;
 mod verdicts;
+mod without_protocol;
 mod world;
