@@ -98,6 +98,11 @@
 //! ids of a set-user-ID program. They are compared with the thread's own later, so whoever borrowed
 //! credentials to connect counts as replaced.
 //!
+//! # Connections from before
+//!
+//! A redirect is decided when a connection is opened. [`end_preexisting`] finds those that were open
+//! already and destroys them (needs `CONFIG_INET_DIAG_DESTROY`) or reports them.
+//!
 //! # When the agent is not there
 //!
 //! | state | Enforce | Audit |
