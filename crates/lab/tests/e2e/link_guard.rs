@@ -74,3 +74,27 @@ fn packet_socket_reaches_other_ports_of_the_protected_address_only() {
     );
     world.end(&[("vm", 0)]);
 }
+
+/// Makes a link and sends frames to the protected port over it until one is refused.
+const SEND_OVER_NEW_LINK: &str = "import socket, struct, subprocess, time\n\
+    subprocess.run('ip link add later0 type veth peer name later1 && ip link set later0 up \
+                    && ip link set later1 up', shell=True, check=True)\n\
+    target = bytes((169, 254, 169, 254))\n\
+    packet = struct.pack('!BBHHHBBH4s4s', 69, 0, 40, 1, 0, 64, 6, 0, bytes(4), target)\n\
+    packet += struct.pack('!HHIIBBHHH', 40000, 80, 1, 0, 80, 2, 1024, 0, 0)\n\
+    frames = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)\n\
+    until = time.monotonic() + 20\n\
+    while time.monotonic() < until:\n    \
+        try: frames.sendto(packet, ('later0', 0x0800, 0, 0, b'\\xff' * 6)); time.sleep(0.001)\n    \
+        except OSError as error: print(error.strerror); break\n";
+
+#[test]
+fn link_that_appears_while_the_agent_runs_is_guarded() {
+    let world = World::start([GuestPlan::enforce("vm")]);
+    let python = world.guest("vm").command("root", "/usr/bin/python3");
+    let output = python.args(["-c", SEND_OVER_NEW_LINK]).output(LIMIT);
+    let output = output.unwrap();
+    let said = output.stdout_text();
+    assert_eq!(said, "No buffer space available\n", "{}", output.stderr);
+    world.end(&[("vm", 0)]);
+}
