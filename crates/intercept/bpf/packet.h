@@ -31,7 +31,7 @@
 #define NEXTHDR_SHIM6 140
 
 #define MAX_EXTENSION_HEADERS 8
-#define MAX_VLAN_TAGS 8
+#define MAX_VLAN_TAGS 4
 #define MAX_DIRECT_OFFSET 256 /* where direct access is tried; keeps the verifier's bounds small */
 
 #define IPV4_OFFSET_MASK 0x1fff
@@ -59,7 +59,16 @@ struct fragment_header {
 	__be32 identification;
 };
 
-/* Copies the bytes from wherever they lie; false only when the packet ends before them. */
+/* Copies what is seldom read from wherever it lies; false only when the packet ends before it. */
+static __always_inline bool read_rare(struct __sk_buff *skb, __u32 offset, void *to, __u32 bytes)
+{
+	return !bpf_skb_load_bytes(skb, offset, to, bytes);
+}
+
+/*
+ * The same for what is read of every packet: directly where that is possible, which costs no call.
+ * Each use doubles the ways that the verifier walks, so it is not for what is read in a loop.
+ */
 static __always_inline bool read_bytes(struct __sk_buff *skb, __u32 offset, void *to, __u32 bytes)
 {
 	void *data = (void *)(long)skb->data;
@@ -89,7 +98,7 @@ static __always_inline bool is_silent(struct __sk_buff *skb, __u32 offset, __u32
 		__u8 flags;
 	} tcp;
 
-	if (!read_bytes(skb, offset + 12, &tcp, sizeof(tcp)))
+	if (!read_rare(skb, offset + 12, &tcp, sizeof(tcp)))
 		return false;
 	return !(tcp.flags & TCP_SYN) && offset + (tcp.header_words >> 4) * 4 == end;
 }
@@ -168,10 +177,8 @@ static __always_inline enum reading read_ipv6(struct __sk_buff *skb, __u32 offse
 	header = ip.nexthdr;
 	end = ip.payload_len ? offset + sizeof(ip) + bpf_ntohs(ip.payload_len) : skb->len;
 	offset += sizeof(ip);
-	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		if (!is_extension(header))
-			return read_ports(skb, header, offset, end, packet);
-		if (!read_bytes(skb, offset, &extension, sizeof(extension)))
+	for (int i = 0; i < MAX_EXTENSION_HEADERS && is_extension(header); i++) {
+		if (!read_rare(skb, offset, &extension, sizeof(extension)))
 			return UNREADABLE;
 		if (header == NEXTHDR_FRAGMENT) {
 			if (extension.offset & bpf_htons(IPV6_OFFSET_MASK))
@@ -185,7 +192,9 @@ static __always_inline enum reading read_ipv6(struct __sk_buff *skb, __u32 offse
 		}
 		header = extension.next;
 	}
-	return UNREADABLE;
+	if (is_extension(header))
+		return UNREADABLE;
+	return read_ports(skb, header, offset, end, packet);
 }
 
 /* A link without frames tells the version by the packet's first bits. */
@@ -194,7 +203,7 @@ static __always_inline enum reading read_ip(struct __sk_buff *skb, __u32 offset,
 {
 	__u8 version;
 
-	if (!read_bytes(skb, offset, &version, sizeof(version)))
+	if (!read_rare(skb, offset, &version, sizeof(version)))
 		return NOT_OURS; /* an empty packet */
 	if (version >> 4 == 4)
 		return read_ipv4(skb, offset, packet);
@@ -228,13 +237,13 @@ static __always_inline enum reading read_frame(struct __sk_buff *skb, struct pac
 		return NOT_OURS;
 	for (int i = 0; i < MAX_VLAN_TAGS && is_vlan_tag(type); i++) {
 		offset += 4;
-		if (!read_bytes(skb, offset - sizeof(type), &type, sizeof(type)))
+		if (!read_rare(skb, offset - sizeof(type), &type, sizeof(type)))
 			return NOT_OURS;
 	}
 	if (is_vlan_tag(type))
 		return UNREADABLE;
 	if (bpf_ntohs(type) <= MAX_LLC_LENGTH) {
-		if (!read_bytes(skb, offset, &llc, sizeof(llc)) ||
+		if (!read_rare(skb, offset, &llc, sizeof(llc)) ||
 		    llc.start != bpf_htonl(SNAP_START) || llc.organisation)
 			return NOT_OURS;
 		offset += sizeof(llc);

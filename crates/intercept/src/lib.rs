@@ -35,7 +35,7 @@
 //! | another port (DNS, DHCP, NTP), ICMP, another protocol | passes |
 //! | a fragment that is not the first | passes: nothing is put together without the first |
 //! | ports cut off, more than eight IPv6 extension headers | by the strictest mode of the address |
-//! | frame with more than eight VLAN tags | by the strictest mode of all endpoints |
+//! | frame with more than four VLAN tags | by the strictest mode of all endpoints |
 //!
 //! Headers count, not the protocol that a packet socket claims; VLAN tags, LLC and SNAP are read
 //! through. `64:ff9b::/96` (NAT64) is the IPv4 address in it; other NAT64 prefixes are not known.
