@@ -1,62 +1,83 @@
-//! Where the intercepted cgroup lies in its hierarchy, so that programs that see every process of
-//! the machine can leave those outside of it alone.
+//! The cgroup that the programs hang on; removed and made anew it is another one.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
 
 use crate::error::InterceptError;
+use crate::neighbour;
+use crate::sys;
 
-/// The inode number of the root of every cgroup hierarchy.
-const ROOT_INODE: u64 = 1;
-
-/// A cgroup and how far it lies below the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CgroupPlace {
-    pub(crate) id: u64,
-    pub(crate) level: u32,
+/// The cgroup whose processes are intercepted, with all cgroups below it.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    directory: File,
+    id: u64,
+    path: PathBuf,
 }
 
-impl CgroupPlace {
-    /// Finds the place of a cgroup's directory. `None` when the mount does not begin at the root
-    /// of the hierarchy: then nobody can tell from here how deep the cgroup lies.
-    pub(crate) fn of(directory: &Path) -> Result<Option<Self>, InterceptError> {
-        let inspect = |path: &Path| {
-            fs::metadata(path).map_err(InterceptError::file("inspect the cgroup", path))
-        };
-        let path = directory
-            .canonicalize()
-            .map_err(InterceptError::file("find the cgroup", directory))?;
-        let own = inspect(&path)?;
-        for (level, ancestor) in (0..).zip(path.ancestors()) {
-            let found = inspect(ancestor)?;
-            if found.dev() != own.dev() {
-                break;
-            }
-            if found.ino() == ROOT_INODE {
-                let id = own.ino();
-                return Ok(Some(Self { id, level }));
-            }
+impl Cgroup {
+    pub(crate) fn open(path: &Path) -> Result<Self, InterceptError> {
+        let directory = File::open(path).map_err(InterceptError::file("open the cgroup", path))?;
+        let metadata = directory
+            .metadata()
+            .map_err(InterceptError::file("inspect the cgroup", path))?;
+        Ok(Self {
+            directory,
+            id: metadata.ino(),
+            path: path.into(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Returns whether the cgroup exists and no other one has taken its path.
+    pub(crate) fn is_in_place(&self) -> io::Result<bool> {
+        match openat(
+            &self.directory,
+            "cgroup.procs",
+            OFlags::RDONLY,
+            Mode::empty(),
+        ) {
+            Err(Errno::NOENT | Errno::NODEV) => return Ok(false),
+            other => drop(other?),
         }
-        Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::find_cgroup2_mount;
-
-    #[test]
-    fn root_of_the_hierarchy_has_level_zero() {
-        let root = find_cgroup2_mount().unwrap();
-        let place = CgroupPlace::of(&root).unwrap();
-        assert_eq!(place, Some(CgroupPlace { id: 1, level: 0 }));
+        match fs::metadata(&self.path) {
+            Ok(now) => Ok(now.ino() == self.id),
+            // Unmounted, not removed: the programs are attached all the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
-    #[test]
-    fn directory_that_is_no_cgroup_has_no_place() {
-        let directory = std::env::temp_dir();
-        assert_eq!(CgroupPlace::of(&directory).unwrap(), None);
+    /// Attaches a program by a new link, behind those that are there.
+    pub(crate) fn attach(
+        &self,
+        program: BorrowedFd<'_>,
+        attach_type: u32,
+    ) -> Result<OwnedFd, InterceptError> {
+        let attached = sys::link_create(program, self.descriptor(), attach_type);
+        attached.map_err(|error| {
+            let exclusive = (error.kind() == io::ErrorKind::PermissionDenied)
+                .then(|| neighbour::exclusive_program(&self.path, attach_type));
+            exclusive
+                .flatten()
+                .unwrap_or_else(|| InterceptError::file("attach a program to", &self.path)(error))
+        })
     }
 }

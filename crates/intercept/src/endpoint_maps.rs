@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData};
+use aya::maps::{Array, HashMap, MapData, MapError};
 
 use crate::error::InterceptError;
 use crate::interceptor::take_map;
@@ -85,6 +85,28 @@ impl EndpointMaps {
             }
         }
         self.narrow(&both, &Guarded::of(wanted))
+    }
+
+    /// Returns whether the maps hold this set, and the guard what belongs to it.
+    pub(crate) fn hold(
+        &self,
+        wanted: &BTreeMap<EndpointKey, EndpointValue>,
+    ) -> Result<bool, MapError> {
+        let present = self
+            .endpoints
+            .iter()
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        let addresses = self
+            .addresses
+            .iter()
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        let guarded = Guarded::of(wanted);
+        for (word, bits) in &guarded.port_words {
+            if self.ports.get(word, 0)? != *bits {
+                return Ok(false);
+            }
+        }
+        Ok(present == *wanted && addresses == guarded.addresses)
     }
 
     fn widen(&mut self, guarded: &Guarded) -> Result<(), InterceptError> {

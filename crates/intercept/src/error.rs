@@ -10,7 +10,7 @@ use aya::{BtfError, EbpfError};
 
 use crate::endpoint::EndpointError;
 use crate::mount::MountError;
-use crate::process::ProcessError;
+use crate::process::{Pid, ProcessError};
 
 /// An operation on the programs, their links or their maps failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,27 @@ pub enum InterceptError {
         #[source]
         source: io::Error,
     },
+    /// A program of somebody else lets no other one in.
+    #[error(
+        "the program `{name}` (number {program_id}) is attached to {cgroup} at the hook {hook} in a \
+         way that lets no other program in; let its owner attach it with BPF_F_ALLOW_MULTI, or \
+         detach it: bpftool cgroup detach {cgroup} {bpftool} id {program_id}"
+    )]
+    Exclusive {
+        /// The program's name, as its owner chose it.
+        name: String,
+        /// The kernel's number of the program.
+        program_id: u32,
+        /// The cgroup that it is attached to: ours, or one above it.
+        cgroup: PathBuf,
+        /// The hook.
+        hook: &'static str,
+        /// The hook as bpftool(8) calls it.
+        bpftool: &'static str,
+    },
+    /// Another process is the agent now, so nothing is restored.
+    #[error("process {0} has taken the agent's place; stop one of the two agents")]
+    ClaimedByAnother(Pid),
     /// The agent's own network namespace could not be named.
     #[error("ask a socket for its network namespace (needs kernel 5.14)")]
     NetworkNamespace(#[source] io::Error),

@@ -1,24 +1,30 @@
 //! The hooks and their pinned links; a program is exchanged inside its link, so a hook that was
 //! ever attached is never without a program until somebody detaches it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::programs::{Program, ProgramFd};
 
+use crate::cgroup::Cgroup;
 use crate::error::InterceptError;
-use crate::sys::{self, CgroupLink};
+use crate::held::{HeldLink, Target};
+use crate::pinned::replacement;
+use crate::sys::{self, CgroupTarget, LinkInfo};
+use crate::watched::WATCHED;
 
 /// A program of the object and the cgroup hook that it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hook {
     pub(crate) program: &'static str,
     /// `enum bpf_attach_type` of `linux/bpf.h`.
-    attach_type: u32,
+    pub(crate) attach_type: u32,
+    /// The kernel version that brought the newest thing that the program uses, and that thing.
+    pub(crate) kernel: &'static str,
 }
 
 /// In the order of attaching: whatever a redirect relies on comes before the redirect itself.
@@ -26,43 +32,53 @@ pub(crate) const HOOKS: [Hook; 10] = [
     Hook {
         program: "sock_ops",
         attach_type: 3,
+        kernel: "5.7: links to cgroups",
     },
     Hook {
         program: "getpeername4",
         attach_type: 29,
+        kernel: "5.8: getpeername hooks",
     },
     Hook {
         program: "getpeername6",
         attach_type: 30,
+        kernel: "5.8: getpeername hooks",
     },
     Hook {
         program: "bind4",
         attach_type: 8,
+        kernel: "5.15: bpf_get_current_task_btf",
     },
     Hook {
         program: "bind6",
         attach_type: 9,
+        kernel: "5.15: bpf_get_current_task_btf",
     },
     Hook {
         program: "sendmsg4",
         attach_type: 14,
+        kernel: "5.18: bpf_set_retval",
     },
     Hook {
         program: "sendmsg6",
         attach_type: 15,
+        kernel: "5.18: bpf_set_retval",
     },
     Hook {
         program: "connect4",
         attach_type: 10,
+        kernel: "5.18: bpf_set_retval",
     },
     Hook {
         program: "connect6",
         attach_type: 11,
+        kernel: "5.18: bpf_set_retval",
     },
     // Not before the agent's own sockets are marked.
     Hook {
         program: "egress",
         attach_type: 1,
+        kernel: "5.7: links to cgroups",
     },
 ];
 
@@ -80,13 +96,20 @@ pub struct Attachment {
 }
 
 impl Hook {
+    /// Returns the hook's name; every hook of ours is a watched one.
+    pub(crate) fn name(self) -> &'static str {
+        let mut watched = WATCHED.iter();
+        let watched = watched.find(|watched| watched.attach_type == self.attach_type);
+        watched.map_or(self.program, |watched| watched.name)
+    }
+
     pub(crate) fn pin(self, pin_dir: &Path) -> PathBuf {
         pin_dir.join(format!("link_{}", self.program))
     }
 
     /// Where a link waits until it takes the place of one whose cgroup is gone.
     pub(crate) fn replacement_pin(self, pin_dir: &Path) -> PathBuf {
-        pin_dir.join(format!("link_{}_new", self.program))
+        replacement(&self.pin(pin_dir))
     }
 
     /// Asks the kernel's verifier to accept the program.
@@ -108,35 +131,33 @@ impl Hook {
     /// Puts the program into its pinned link, or attaches it by a new one.
     pub(crate) fn attach(
         self,
-        program: BorrowedFd<'_>,
-        cgroup: &Cgroup,
+        program: ProgramFd,
+        cgroup: &Arc<Cgroup>,
         pin_dir: &Path,
-    ) -> Result<(), InterceptError> {
+    ) -> Result<HeldLink, InterceptError> {
         let pin = self.pin(pin_dir);
-        let Some(attached) = self.attachment(pin_dir)? else {
-            return self.create_link(program, cgroup, &pin);
+        let target = Target::Cgroup {
+            cgroup: Arc::clone(cgroup),
+            attach_type: self.attach_type,
         };
-        if attached.cgroup_id == cgroup.id {
-            let link = sys::open_pinned(&pin).map_err(InterceptError::file("open", &pin))?;
-            return sys::link_update(link.as_fd(), program)
-                .map_err(InterceptError::file("exchange the program of", &pin));
-        }
-        // The old cgroup is gone or no longer the right one: the new link comes before the old goes.
-        let replacement = self.replacement_pin(pin_dir);
-        remove_if_present(&replacement)?;
-        self.create_link(program, cgroup, &replacement)?;
-        fs::rename(&replacement, &pin).map_err(InterceptError::file("replace", &pin))
-    }
-
-    fn create_link(
-        self,
-        program: BorrowedFd<'_>,
-        cgroup: &Cgroup,
-        pin: &Path,
-    ) -> Result<(), InterceptError> {
-        let link = sys::link_create(program, cgroup.directory.as_fd(), self.attach_type)
-            .map_err(InterceptError::file("attach a program to", &cgroup.path))?;
-        sys::pin(link.as_fd(), pin).map_err(InterceptError::file("pin a link at", pin))
+        let link = match self.attachment(pin_dir)? {
+            None => create_link(&target, program.as_fd(), &pin)?,
+            Some(attached) if attached.cgroup_id == cgroup.id() => {
+                let link = sys::open_pinned(&pin).map_err(InterceptError::file("open", &pin))?;
+                sys::link_update(link.as_fd(), program.as_fd())
+                    .map_err(InterceptError::file("exchange the program of", &pin))?;
+                link
+            }
+            // The old cgroup is gone or no longer the right one: the new link comes first.
+            Some(_) => {
+                let replacement = self.replacement_pin(pin_dir);
+                remove_if_present(&replacement)?;
+                let link = create_link(&target, program.as_fd(), &replacement)?;
+                fs::rename(&replacement, &pin).map_err(InterceptError::file("replace", &pin))?;
+                link
+            }
+        };
+        HeldLink::new(self.program, target, program, link)
     }
 
     /// Returns what the pinned link attaches, or `None` if there is no pin.
@@ -147,15 +168,17 @@ impl Hook {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(InterceptError::file("open", pin)(error)),
         };
-        let info = sys::link_info(link.as_fd()).map_err(InterceptError::file("inspect", &pin))?;
-        if info.kind != CgroupLink::KIND || info.attach_type != self.attach_type {
+        let info: LinkInfo<CgroupTarget> =
+            sys::object_info(link.as_fd()).map_err(InterceptError::file("inspect", &pin))?;
+        let target = info.target;
+        if info.kind != CgroupTarget::LINK_KIND || target.attach_type != self.attach_type {
             return Err(InterceptError::PinnedByOther { path: pin });
         }
         Ok(Some(Attachment {
             program: self.program,
             link_id: info.link_id,
             program_id: info.program_id,
-            cgroup_id: info.cgroup_id,
+            cgroup_id: target.cgroup_id,
         }))
     }
 
@@ -174,26 +197,14 @@ impl Hook {
     }
 }
 
-/// The cgroup whose processes are intercepted, with all cgroups below it.
-#[derive(Debug)]
-pub(crate) struct Cgroup {
-    directory: File,
-    id: u64,
-    path: PathBuf,
-}
-
-impl Cgroup {
-    pub(crate) fn open(path: &Path) -> Result<Self, InterceptError> {
-        let directory = File::open(path).map_err(InterceptError::file("open the cgroup", path))?;
-        let metadata = directory
-            .metadata()
-            .map_err(InterceptError::file("inspect the cgroup", path))?;
-        Ok(Self {
-            directory,
-            id: metadata.ino(),
-            path: path.into(),
-        })
-    }
+fn create_link(
+    target: &Target,
+    program: BorrowedFd<'_>,
+    pin: &Path,
+) -> Result<OwnedFd, InterceptError> {
+    let link = target.attach(program)?;
+    sys::pin(link.as_fd(), pin).map_err(InterceptError::file("pin a link at", pin))?;
+    Ok(link)
 }
 
 /// Removes a pin; one that is not there is as good as removed.

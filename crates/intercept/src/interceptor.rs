@@ -1,17 +1,19 @@
 //! Attaches the programs and steers them; dropping an [`Interceptor`] leaves everything attached,
 //! so an agent that dies does not open the endpoints.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::net::{AddressFamily, SocketType};
-use rustix::time::{ClockId, clock_gettime};
 
-use crate::cgroup::CgroupPlace;
+use crate::cgroup::Cgroup;
+use crate::cgroup_place::CgroupPlace;
 use crate::counter::Counters;
 use crate::endpoint::{self, InterceptedEndpoint};
 use crate::endpoint_maps::EndpointMaps;
@@ -19,15 +21,21 @@ use crate::error::InterceptError;
 use crate::feature::MissingFeature;
 use crate::flow::{FlowTable, KernelTables};
 use crate::guard::{GuardKind, GuardedLink, LinkGuard};
-use crate::hook::{Cgroup, HOOKS};
-use crate::layout::{Claim, Heartbeat, LAYOUT_VERSION, Settings};
+use crate::held::HeldMap;
+use crate::hold::Hold;
+use crate::hook::HOOKS;
+use crate::layout::{Claim, EndpointKey, EndpointValue};
 use crate::limit::KernelLimits;
 use crate::pin::{self, MAPS};
+use crate::presence::{self, Presence};
 use crate::process::AgentProcess;
 use crate::reserve::reserve;
 use crate::socket::netns_cookie;
-use crate::sys;
 use crate::tracing::Tracing;
+
+mod upkeep;
+
+pub use upkeep::ProgramState;
 
 /// The programs, compiled by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intercept.bpf.o"));
@@ -74,12 +82,13 @@ impl InterceptConfig {
 
 /// The attached programs and their maps.
 pub struct Interceptor {
-    settings: MapData,
-    limits: MapData,
-    heartbeat: MapData,
+    presence: Arc<Presence>,
     endpoints: EndpointMaps,
+    /// What [`Self::protect`] was last asked for.
+    protected: Option<BTreeMap<EndpointKey, EndpointValue>>,
     counters: PerCpuArray<MapData, u64>,
     flows: FlowTable,
+    hold: Hold,
     links: LinkGuard,
     missing: Vec<MissingFeature>,
     listener: SocketAddrV4,
@@ -125,7 +134,7 @@ impl Interceptor {
     ) -> Result<Self, InterceptError> {
         config.check_listeners()?;
         config.reserve_ports()?;
-        let cgroup = Cgroup::open(&config.cgroup)?;
+        let cgroup = Arc::new(Cgroup::open(&config.cgroup)?);
         pin::prepare_directory(&config.pin_dir)?;
         let kernel_types = Btf::from_sys_fs().map_err(InterceptError::KernelTypes)?;
         let mut object = load_object(&config.pin_dir, &kernel_types)?;
@@ -135,73 +144,48 @@ impl Interceptor {
             .iter()
             .map(|hook| Ok((hook, hook.load(&mut object)?)))
             .collect::<Result<Vec<_>, InterceptError>>()?;
-        let tracing = Tracing::load(&mut object, &kernel_types);
-        tracing.attach(&config.pin_dir)?;
-        let links = LinkGuard::load(&mut object, guard, &config.pin_dir)?;
-        let interceptor = Self::with_maps(&mut object, config, links, tracing)?;
-        interceptor.prepare_settings(&config.pin_dir)?;
-        let limits = config.limits.settings(&config.cgroup)?;
-        write_locked(&interceptor.limits, "limits", &limits)?;
+        let mut tracing = Tracing::load(&mut object, &kernel_types);
+        let guard = LinkGuard::load(&mut object, guard, &config.pin_dir)?;
+        let maps = MAPS
+            .iter()
+            .map(|map| HeldMap::open(&map.pin(&config.pin_dir)))
+            .collect::<Result<_, _>>()?;
+        let place = CgroupPlace::of(&config.cgroup)?;
+        let [settings, heartbeat] = ["settings", "heartbeat"]
+            .map(|name| take_map(&mut object, name).and_then(|map| array_data(map, name)));
+        let presence = Presence::new(settings?, heartbeat?);
+        presence.prepare(&config.pin_dir, || {
+            let netns_cookie = own_netns_cookie()?;
+            let claim = Claim::of_nobody(netns_cookie, config.listener, config.listener_v6);
+            Ok(claim.within(place))
+        })?;
+        write_limits(&mut object, config)?;
+        let mut links = tracing.attach(&config.pin_dir)?;
         for (hook, program) in programs {
-            hook.attach(program.as_fd(), &cgroup, &config.pin_dir)?;
+            links.push(hook.attach(program, &cgroup, &config.pin_dir)?);
         }
-        Ok(interceptor)
-    }
-
-    fn with_maps(
-        object: &mut Ebpf,
-        config: &InterceptConfig,
-        links: LinkGuard,
-        tracing: Tracing,
-    ) -> Result<Self, InterceptError> {
         let flows = FlowTable::new(KernelTables {
-            flows: hash_descriptor(object, "flows")?,
-            scripts: hash_descriptor(object, "scripts")?,
-            handovers: hash_descriptor(object, "handovers")?,
+            flows: hash_descriptor(&mut object, "flows")?,
+            scripts: hash_descriptor(&mut object, "scripts")?,
+            handovers: hash_descriptor(&mut object, "handovers")?,
             thread_iterator: tracing.thread_iterator,
         });
         Ok(Self {
-            settings: array_data(take_map(object, "settings")?, "settings")?,
-            limits: array_data(take_map(object, "limits")?, "limits")?,
-            heartbeat: array_data(take_map(object, "heartbeat")?, "heartbeat")?,
-            endpoints: EndpointMaps::take(object)?,
-            counters: take_map(object, "counters")?
+            presence: Arc::new(presence),
+            endpoints: EndpointMaps::take(&mut object)?,
+            protected: None,
+            counters: take_map(&mut object, "counters")?
                 .try_into()
                 .map_err(InterceptError::map("counters"))?,
             flows,
-            links,
+            hold: Hold::new(&config.pin_dir, cgroup, links, maps)?,
+            links: guard,
             missing: tracing.missing,
             listener: config.listener,
             listener_v6: config.listener_v6,
             cgroup: config.cgroup.clone(),
-            place: CgroupPlace::of(&config.cgroup)?,
+            place,
         })
-    }
-
-    /// Makes the first settings, in which the listener's port is guarded and nobody is the agent.
-    fn prepare_settings(&self, pin_dir: &Path) -> Result<(), InterceptError> {
-        let failed = |source| InterceptError::Element {
-            operation: "read",
-            map: "settings",
-            source,
-        };
-        let pinned: Settings = sys::map_lookup(self.settings.fd().as_fd(), &0_u32, sys::UNDER_LOCK)
-            .map_err(failed)?
-            .unwrap_or_default();
-        match pinned.layout_version {
-            LAYOUT_VERSION => Ok(()),
-            0 => {
-                let netns_cookie = own_netns_cookie()?;
-                self.write_claim(Claim::of_nobody(
-                    netns_cookie,
-                    self.listener,
-                    self.listener_v6,
-                ))
-            }
-            _ => Err(InterceptError::PinnedByOther {
-                path: pin_dir.into(),
-            }),
-        }
     }
 
     /// Replaces the set of protected endpoints and their modes.
@@ -213,7 +197,10 @@ impl Interceptor {
     /// [`InterceptError::Endpoint`] before anything changes; otherwise the map could not be
     /// written, and endpoints of both sets may be protected.
     pub fn protect(&mut self, endpoints: &[InterceptedEndpoint]) -> Result<(), InterceptError> {
-        self.endpoints.replace(&endpoint::map_entries(endpoints)?)
+        let wanted = endpoint::map_entries(endpoints)?;
+        self.endpoints.replace(&wanted)?;
+        self.protected = Some(wanted);
+        Ok(())
     }
 
     /// Puts the guard on every link of the network namespace in which the programs were attached,
@@ -258,21 +245,12 @@ impl Interceptor {
         agent: AgentProcess,
         netns_cookie: u64,
     ) -> Result<(), InterceptError> {
-        self.write_claim(Claim {
+        self.presence.claim(Claim {
             agent_tgid: agent.pid.0,
             agent_start_ticks: agent.start_ticks,
-            ..Claim::of_nobody(netns_cookie, self.listener, self.listener_v6)
+            ..Claim::of_nobody(netns_cookie, self.listener, self.listener_v6).within(self.place)
         })?;
         self.heartbeat()
-    }
-
-    fn write_claim(&self, claim: Claim) -> Result<(), InterceptError> {
-        let settings = Settings {
-            lock: 0,
-            layout_version: LAYOUT_VERSION,
-            claim: claim.within(self.place),
-        };
-        write_locked(&self.settings, "settings", &settings)
     }
 
     /// Tells the programs that the agent lives; due every second, and missed after five.
@@ -281,12 +259,13 @@ impl Interceptor {
     ///
     /// [`InterceptError::Element`] when the map cannot be written.
     pub fn heartbeat(&self) -> Result<(), InterceptError> {
-        let heartbeat = Heartbeat {
-            lock: 0,
-            reserved: 0,
-            boottime_ns: nanoseconds_since_boot(),
-        };
-        write_locked(&self.heartbeat, "heartbeat", &heartbeat)
+        self.presence.beat()
+    }
+
+    /// Returns what sends heartbeats, for a task that nothing else holds up.
+    #[must_use]
+    pub fn presence(&self) -> Arc<Presence> {
+        Arc::clone(&self.presence)
     }
 
     /// Returns the cgroup whose processes are intercepted.
@@ -335,6 +314,11 @@ pub(crate) fn take_map(object: &mut Ebpf, name: &'static str) -> Result<Map, Int
         .ok_or(InterceptError::Missing { name })
 }
 
+fn write_limits(object: &mut Ebpf, config: &InterceptConfig) -> Result<(), InterceptError> {
+    let limits = array_data(take_map(object, "limits")?, "limits")?;
+    presence::write(&limits, "limits", &config.limits.settings(&config.cgroup)?)
+}
+
 fn array_data(map: Map, name: &'static str) -> Result<MapData, InterceptError> {
     match map {
         Map::Array(data) => Ok(data),
@@ -354,30 +338,9 @@ fn hash_descriptor(object: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Int
     })
 }
 
-fn write_locked<V: aya::Pod>(
-    map: &MapData,
-    name: &'static str,
-    value: &V,
-) -> Result<(), InterceptError> {
-    let map: BorrowedFd<'_> = map.fd().as_fd();
-    sys::map_update(map, &0_u32, value, sys::UNDER_LOCK).map_err(|source| InterceptError::Element {
-        operation: "write",
-        map: name,
-        source,
-    })
-}
-
 fn own_netns_cookie() -> Result<u64, InterceptError> {
     rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)
         .map_err(Into::into)
         .and_then(netns_cookie)
         .map_err(InterceptError::NetworkNamespace)
-}
-
-/// Returns the clock of `bpf_ktime_get_boot_ns`; the initial time namespace has no offset to it.
-fn nanoseconds_since_boot() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or_default();
-    seconds * 1_000_000_000 + nanoseconds
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use aya::Pod;
 
-use crate::cgroup::CgroupPlace;
+use crate::cgroup_place::CgroupPlace;
 
 /// Raised whenever a size, an order or a meaning in `bpf/layout.h` changes.
 pub(crate) const LAYOUT_VERSION: u32 = 3;

@@ -103,6 +103,17 @@
 //! A redirect is decided when a connection is opened. [`end_preexisting`] finds those that were open
 //! already and destroys them (needs `CONFIG_INET_DIAG_DESTROY`) or reports them.
 //!
+//! # When somebody changes what is attached
+//!
+//! An [`Interceptor`] keeps its links, programs and maps open, so removing a pin detaches nothing
+//! while it lives. [`Interceptor::check`] compares everything with what was set up, and
+//! [`Interceptor::restore`] brings it back: maps, claim and endpoints first, then the links in the
+//! order of attaching. [`Surveyor::survey`] looks for programs of others on the same hooks.
+//!
+//! Ours are attached behind those that are there. What runs before ours and rewrites a destination
+//! is judged by what it wrote; only what runs after ours could undo it, so being first
+//! (`BPF_F_BEFORE`, kernel 6.17) would be worse.
+//!
 //! # When the agent is not there
 //!
 //! | state | Enforce | Audit |
@@ -113,48 +124,62 @@
 //! | [`detach`]ed | passes | passes |
 
 mod cgroup;
+mod cgroup_place;
 mod cgroup_tree;
 mod counter;
 mod endpoint;
 mod endpoint_maps;
 mod error;
 mod feature;
+mod finding;
 mod flow;
 mod guard;
+mod held;
+mod hold;
 mod hook;
 mod interceptor;
 mod layout;
 mod limit;
 mod mount;
+mod neighbour;
 mod pin;
+mod pinned;
 mod preexisting;
+mod presence;
 mod process;
 mod reserve;
 mod rtnetlink;
 mod socket;
 mod standing;
+mod survey;
 mod sys;
 mod thread;
 mod tracing;
+mod watched;
 
 pub use cgroup_tree::CgroupTree;
 pub use counter::{Counter, Counters};
 pub use endpoint::{EndpointError, InterceptMode, InterceptedEndpoint};
 pub use error::InterceptError;
 pub use feature::{Feature, MissingFeature};
+pub use finding::{Finding, Problem};
 pub use flow::{AddressFamily, FlowError, FlowRecord, FlowTable};
 pub use guard::{GuardKind, GuardedLink, LinkGuardError};
 pub use hook::Attachment;
-pub use interceptor::{InterceptConfig, Interceptor};
+pub use interceptor::{InterceptConfig, Interceptor, ProgramState};
 pub use limit::KernelLimits;
 pub use mount::{BPFFS, MountError, ensure_bpffs, find_cgroup2_mount};
+pub use neighbour::{Neighbour, Order, Sharing};
 pub use pin::{attachments, detach};
 pub use preexisting::{
     Destination, Fate, OpenConnection, Preexisting, PreexistingError, Sweep, Transport,
     end_preexisting,
 };
+pub use presence::Presence;
 pub use process::{AgentProcess, Executable, Gid, Pid, ProcessError, StartTime, Uid};
 pub use rtnetlink::LinkEvents;
 pub use socket::{keep_syn, netns_cookie};
 pub use standing::{Connection, Standing};
+pub use survey::{Survey, Surveyor};
 pub use thread::{ExecId, ScriptPath, SupplementaryGroups, Tid};
+pub use watched::Effect;

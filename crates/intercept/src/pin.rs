@@ -17,6 +17,7 @@ use crate::layout::{
     ProcessKey, Script, Settings,
 };
 use crate::mount::{self, MountError};
+use crate::pinned::replacement;
 use crate::tracing;
 
 /// A map of the object and the shape that its pin must have.
@@ -165,8 +166,9 @@ pub fn attachments(pin_dir: &Path) -> Result<Vec<Attachment>, InterceptError> {
 
 /// Detaches every program and removes every pin: connections reach the endpoints directly again.
 ///
-/// Works without loading anything and while no agent runs, in the agent's network namespace. A
-/// directory that is not there means that nothing is attached.
+/// Works without loading anything and while no agent runs, in the agent's network namespace; an
+/// agent that runs would attach them again, so it has to be stopped first. A directory that is not
+/// there means that nothing is attached.
 ///
 /// # Errors
 ///
@@ -179,7 +181,9 @@ pub fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
     }
     tracing::detach(pin_dir)?;
     for map in MAPS {
-        remove_if_present(&map.pin(pin_dir))?;
+        let pin = map.pin(pin_dir);
+        remove_if_present(&pin)?;
+        remove_if_present(&replacement(&pin))?;
     }
     match fs::remove_dir(pin_dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -15,7 +15,13 @@ use std::path::Path;
 
 use aya::Pod;
 
+mod inspect;
 pub(crate) mod tracing;
+
+pub(crate) use inspect::{
+    AnyTarget, CgroupTarget, HookPrograms, LinkInfo, MapInfo, ProgramInfo, Scope, cgroup_programs,
+    object_info, program_info,
+};
 
 /// `BPF_F_LOCK`: copy the value under the spin lock that it begins with.
 pub(crate) const UNDER_LOCK: u64 = 4;
@@ -29,6 +35,7 @@ enum Command {
     MapDelete = 3,
     ObjectPin = 6,
     ObjectOpen = 7,
+    ProgramById = 13,
     ObjectInfo = 15,
     ProgramQuery = 16,
     RawTracepointOpen = 17,
@@ -45,15 +52,24 @@ enum Command {
 ///
 /// Every pointer in `attributes` is valid for what `command` reads or writes through it.
 unsafe fn bpf<A>(command: Command, attributes: &A) -> io::Result<RawFd> {
-    // SAFETY: the kernel reads size_of::<A>() bytes; the caller vouches for pointers among them.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command as i64,
-            std::ptr::from_ref(attributes),
-            size_of::<A>(),
-        )
-    };
+    // SAFETY: the command leaves the attributes as they are; the caller vouches for the rest.
+    unsafe { call(command, std::ptr::from_ref(attributes)) }
+}
+
+/// As [`bpf`], for a command that writes its answer into the attributes.
+///
+/// # Safety
+///
+/// As for [`bpf`]; and `A` has every field that the kernel may write.
+unsafe fn bpf_answered<A>(command: Command, attributes: &mut A) -> io::Result<RawFd> {
+    // SAFETY: the attributes are writable; the caller vouches for the rest.
+    unsafe { call(command, std::ptr::from_mut(attributes)) }
+}
+
+unsafe fn call<A>(command: Command, attributes: *const A) -> io::Result<RawFd> {
+    // SAFETY: the kernel reads size_of::<A>() bytes; the callers vouch for pointers among them.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command as i64, attributes, size_of::<A>()) };
     RawFd::try_from(result)
         .ok()
         .filter(|result| *result >= 0)
@@ -240,46 +256,4 @@ pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::
 pub(crate) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the attributes are one descriptor and hold no pointer.
     unsafe { bpf(Command::LinkDetach, &link.as_raw_fd()) }.map(drop)
-}
-
-/// The part of `struct bpf_link_info` that a cgroup link fills.
-#[derive(Clone, Copy, Default)]
-#[repr(C)]
-pub(crate) struct CgroupLink {
-    pub(crate) kind: u32,
-    pub(crate) link_id: u32,
-    pub(crate) program_id: u32,
-    reserved: u32,
-    /// 0 when the cgroup is gone.
-    pub(crate) cgroup_id: u64,
-    pub(crate) attach_type: u32,
-    reserved2: u32,
-}
-
-impl CgroupLink {
-    /// `BPF_LINK_TYPE_CGROUP`.
-    pub(crate) const KIND: u32 = 3;
-    const BYTES: u32 = 32;
-}
-
-const _: () = assert!(size_of::<CgroupLink>() == CgroupLink::BYTES as usize);
-
-#[repr(C)]
-struct InfoAttributes {
-    object: RawFd,
-    bytes: u32,
-    target: u64,
-}
-
-/// Asks what a link links.
-pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<CgroupLink> {
-    let mut info = CgroupLink::default();
-    let attributes = InfoAttributes {
-        object: link.as_raw_fd(),
-        bytes: CgroupLink::BYTES,
-        target: std::ptr::from_mut(&mut info).expose_provenance() as u64,
-    };
-    // SAFETY: `info` is live and writable for the number of bytes that is given.
-    unsafe { bpf(Command::ObjectInfo, &attributes) }?;
-    Ok(info)
 }

@@ -13,7 +13,9 @@ use aya::{Btf, Ebpf};
 
 use crate::error::InterceptError;
 use crate::feature::{Feature, MissingFeature};
+use crate::held::{HeldLink, Target};
 use crate::hook::remove_if_present;
+use crate::pinned::replacement;
 use crate::sys;
 
 /// A program of the object and the tracepoint that it belongs to.
@@ -21,7 +23,8 @@ use crate::sys;
 struct Tracer {
     program: &'static str,
     tracepoint: &'static str,
-    pin: &'static str,
+    /// Names its pin.
+    name: &'static str,
 }
 
 /// In the order of attaching: what cleans up comes before what it cleans up after.
@@ -29,17 +32,17 @@ const SCRIPT_AT_EXEC: &[Tracer] = &[
     Tracer {
         program: "forget_exec",
         tracepoint: "sched_process_exit",
-        pin: "link_exit",
+        name: "exit",
     },
     Tracer {
         program: "record_fork",
         tracepoint: "sched_process_fork",
-        pin: "link_fork",
+        name: "fork",
     },
     Tracer {
         program: "record_exec",
         tracepoint: "sched_process_exec",
-        pin: "link_exec",
+        name: "exec",
     },
 ];
 
@@ -50,7 +53,7 @@ const HANDOVER: [(Feature, Tracer); 2] = [
         Tracer {
             program: "watch_sending",
             tracepoint: "tcp_sendmsg_locked",
-            pin: "link_send",
+            name: "send",
         },
     ),
     (
@@ -58,7 +61,7 @@ const HANDOVER: [(Feature, Tracer); 2] = [
         Tracer {
             program: "watch_sent",
             tracepoint: "sock_send_length",
-            pin: "link_send",
+            name: "send",
         },
     ),
 ];
@@ -107,10 +110,11 @@ impl Tracing {
     }
 
     /// Attaches what was loaded, each by a pinned link that takes the place of an older one.
-    pub(crate) fn attach(&self, pin_dir: &Path) -> Result<(), InterceptError> {
-        self.programs
-            .iter()
-            .try_for_each(|(tracer, program)| tracer.attach(program, pin_dir))
+    pub(crate) fn attach(&mut self, pin_dir: &Path) -> Result<Vec<HeldLink>, InterceptError> {
+        let programs = self.programs.drain(..);
+        programs
+            .map(|(tracer, program)| tracer.attach(program, pin_dir))
+            .collect()
     }
 }
 
@@ -127,22 +131,21 @@ impl Tracer {
             .map_err(refused(self.program))
     }
 
-    fn attach(self, program: &ProgramFd, pin_dir: &Path) -> Result<(), InterceptError> {
+    fn attach(self, program: ProgramFd, pin_dir: &Path) -> Result<HeldLink, InterceptError> {
         let [pin, replacement] = self.pins(pin_dir);
         remove_if_present(&replacement)?;
-        let link = sys::tracing::tracepoint_open(program.as_fd())
-            .map_err(InterceptError::file("attach the program of", &pin))?;
+        let link = Target::Tracepoint.attach(program.as_fd())?;
         sys::pin(link.as_fd(), &replacement)
             .map_err(InterceptError::file("pin a link at", &replacement))?;
-        fs::rename(&replacement, &pin).map_err(InterceptError::file("replace", &pin))
+        fs::rename(&replacement, &pin).map_err(InterceptError::file("replace", &pin))?;
+        HeldLink::new(self.name, Target::Tracepoint, program, link)
     }
 
     /// Where its link is pinned, and where a new one waits to take that place.
     fn pins(self, pin_dir: &Path) -> [PathBuf; 2] {
-        [
-            pin_dir.join(self.pin),
-            pin_dir.join(format!("{}_new", self.pin)),
-        ]
+        let pin = pin_dir.join(format!("link_{}", self.name));
+        let replacement = replacement(&pin);
+        [pin, replacement]
     }
 }
 

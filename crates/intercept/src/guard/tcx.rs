@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use super::{GuardProgram, PinKind, pin_in_place};
-use crate::sys;
+use crate::sys::{self, AnyTarget, LinkInfo};
 
 /// Puts the program onto a network link, or leaves it there.
 pub(super) fn attach(program: &GuardProgram, index: u32, pin_dir: &Path) -> io::Result<()> {
@@ -32,7 +32,8 @@ fn keep(program: &GuardProgram, index: u32, pin: &Path) -> io::Result<Kept> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::No),
         Err(error) => return Err(error),
     };
-    let link_id = sys::link_info(link.as_fd())?.link_id;
+    let info: LinkInfo<AnyTarget> = sys::object_info(link.as_fd())?;
+    let link_id = info.link_id;
     let attached = sys::tcx::attached(index)?;
     match attached.iter().find(|each| each.link_id == link_id) {
         None => return Ok(Kept::No),

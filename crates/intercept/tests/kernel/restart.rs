@@ -8,7 +8,7 @@ use latchkey_intercept::{
     Counter, InterceptError, InterceptMode, Interceptor, attachments, detach,
 };
 
-use crate::world::{METADATA, accept, count, has_connection, in_world};
+use crate::world::{METADATA, METADATA_MAPPED, accept, count, has_connection, in_world};
 
 #[test]
 fn second_agent_keeps_the_links_and_brings_its_own_programs() {
@@ -127,6 +127,28 @@ fn maps_of_another_shape_are_refused() {
             matches!(refusal, InterceptError::PinnedByOther { .. }),
             "{refusal:?}"
         );
+    });
+}
+
+#[test]
+fn attaching_that_fails_half_way_leaves_every_hook_with_a_program_and_the_agent_as_it_was() {
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        // The last hook cannot be attached: something else has the name of its pin.
+        let pin = |name| world.config.pin_dir.join(name);
+        fs::rename(pin("link_bind6"), pin("link_connect6")).unwrap();
+        let refusal = Interceptor::attach(&world.config).unwrap_err();
+        assert!(
+            matches!(refusal, InterceptError::PinnedByOther { .. }),
+            "{refusal:?}"
+        );
+        for (kind, destination) in [("INET tcp", METADATA), ("INET6 tcp", METADATA_MAPPED)] {
+            let mut caller = world.caller();
+            assert_eq!(caller.connect(kind, destination), "ok");
+            let (stream, _) = world.accept();
+            let record = agent.flows().take(&stream).unwrap().expect("a flow record");
+            assert_eq!(record.pid, caller.pid());
+        }
     });
 }
 
