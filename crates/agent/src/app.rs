@@ -36,10 +36,11 @@ use crate::keys::store::{KeyFolder, KeyFolderError};
 use crate::listener;
 use crate::preexisting::Sweeper;
 use crate::proxy::Proxy;
-use crate::redirect;
-use crate::rules::{Policies, PolicyKeeper, PolicyReader};
+use crate::redirect::{self, KernelReports};
+use crate::rules::{PolicyKeeper, PolicyReader};
 use crate::status::StatusWriter;
 use crate::upstream::Upstreams;
+use crate::watchdog::Watchdog;
 
 /// The agent could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -151,9 +152,8 @@ struct Parts {
     status: StatusWriter,
     audit: AuditWriter,
     upstream_tasks: TaskTracker,
-    kernel_counters: watch::Sender<Vec<(String, u64)>>,
+    kernel_reports: KernelReports,
     sweeper: Sweeper,
-    followed: watch::Sender<Policies>,
 }
 
 impl Parts {
@@ -176,6 +176,7 @@ impl Parts {
         let (kernel_counters, kernel) = watch::channel(Vec::new());
         let (followed, kernel_follows) = watch::channel(policy_reader.current());
         let (found, preexisting) = watch::channel(Vec::new());
+        let (watchdog, protection) = Watchdog::over(interceptor, Arc::clone(counters));
         let folder = KeyFolder::open(config.state_dir.join("keys"))?;
         let keeper = config.channel.map(|host| KeyKeeper {
             client: ChannelClient::new(Arc::clone(&upstreams), Arc::clone(&clock), host),
@@ -196,6 +197,7 @@ impl Parts {
             report,
             counters: Arc::clone(counters),
             kernel,
+            protection,
             preexisting,
         };
         let sweeper = Sweeper {
@@ -227,9 +229,12 @@ impl Parts {
             status,
             audit,
             upstream_tasks,
-            kernel_counters,
             sweeper,
-            followed,
+            kernel_reports: KernelReports {
+                watchdog,
+                counters: kernel_counters,
+                followed,
+            },
         })
     }
 
@@ -250,11 +255,10 @@ impl Parts {
             interceptor,
             config.endpoints.clone(),
             policies,
-            self.kernel_counters,
-            self.followed,
+            self.kernel_reports,
             all_drained.clone(),
         );
-        parts.spawn(async move { kernel.await.map_err(AppError::from) });
+        parts.spawn(kernel);
         let sweeping = self.sweeper.run(stopped.clone());
         parts.spawn(async move { sweeping.await.map_err(AppError::from) });
         if let Some(keeper) = self.keeper {

@@ -53,6 +53,10 @@ counters! {
     preexisting_destroyed,
     /// Reasons for which connections from before could not all be found or destroyed.
     preexisting_errors,
+    /// Changes of the kernel's side by somebody else.
+    protection_alarms,
+    /// Of those, the ones that are as they should be again.
+    protection_restored,
 }
 
 /// One number.

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod alarms;
 pub mod app;
 pub mod audit;
 pub mod cli;
@@ -24,9 +25,11 @@ pub mod judge;
 pub mod keys;
 mod link_guard;
 pub mod listener;
+pub mod neighbourhood;
 pub mod preexisting;
 pub mod proxy;
 pub mod redirect;
 pub mod rules;
 pub mod status;
 pub mod upstream;
+pub mod watchdog;

@@ -9,6 +9,8 @@ use latchkey_intercept::{InterceptError, Interceptor, LinkEvents};
 use rustix::io::Errno;
 use tokio::net::UnixDatagram;
 
+use crate::failure::with_causes;
+
 /// Watches the links of the agent's network namespace.
 #[derive(Debug)]
 pub(crate) struct LinkWatch {
@@ -56,7 +58,10 @@ impl LinkWatch {
 
     /// Guards all links that are there.
     pub(crate) fn guard(&mut self, interceptor: &mut Interceptor) {
-        let failed = interceptor.guard_links().err().map(|error| causes(&error));
+        let failed = interceptor
+            .guard_links()
+            .err()
+            .map(|error| with_causes(&error));
         if let Some(error) = failed
             .as_ref()
             .filter(|error| Some(*error) != self.failed.as_ref())
@@ -66,7 +71,7 @@ impl LinkWatch {
         self.failed = failed;
         let links = interceptor.guarded_links().iter();
         let unguarded = links.filter_map(|link| {
-            let reason = causes(link.guard.as_ref().err()?);
+            let reason = with_causes(link.guard.as_ref().err()?);
             Some((link.index, link.name.as_str(), reason))
         });
         let mut told = BTreeMap::new();
@@ -77,33 +82,5 @@ impl LinkWatch {
             told.insert(index, reason);
         }
         self.told = told;
-    }
-}
-
-/// An error with all that caused it, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn reason_names_all_causes() {
-        let error = InterceptError::Links(io::Error::other("no room"));
-        assert_eq!(
-            causes(&error),
-            "ask the kernel for the network links: no room"
-        );
     }
 }

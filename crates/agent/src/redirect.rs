@@ -1,19 +1,38 @@
 //! Keeps the kernel's side up to date: which endpoints in which mode, that the agent lives, and that
 //! every network link is guarded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_intercept::{InterceptError, InterceptMode, InterceptedEndpoint, Interceptor};
+use latchkey_intercept::{
+    InterceptError, InterceptMode, InterceptedEndpoint, Interceptor, Presence,
+};
 use latchkey_policy::EndpointPolicy;
 use latchkey_protocol::{EndpointTable, Mode};
 use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::app::AppError;
 use crate::link_guard::LinkWatch;
 use crate::rules::{Policies, PolicyReader};
+use crate::watchdog::Watchdog;
 
 /// How often the kernel is told that the agent lives; it waits for five times as long.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often what is attached, pinned and written is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What tells others about the kernel's side.
+#[derive(Debug)]
+pub struct KernelReports {
+    /// Watches over programs, pins and maps.
+    pub watchdog: Watchdog,
+    /// What the programs have counted.
+    pub counters: watch::Sender<Vec<(String, u64)>>,
+    /// The policies that the kernel follows by now.
+    pub followed: watch::Sender<Policies>,
+}
 
 /// Returns what the kernel has to intercept under these policies: what is disabled, not at all.
 #[must_use]
@@ -40,28 +59,54 @@ pub fn intercepted(
     intercepted
 }
 
-/// Follows the policies, tells when the kernel does too, and sends heartbeats until `stop` turns true.
+/// Follows the policies and tells when the kernel does too, watches over what is set up and sends
+/// heartbeats until `stop` turns true.
 ///
 /// # Errors
-/// When the kernel's maps can no longer be written: without heartbeats the agent is taken for gone,
-/// so it must end.
+/// When the kernel's maps can no longer be read or written: without heartbeats the agent is taken
+/// for gone, so it must end.
 pub async fn run(
-    mut interceptor: Interceptor,
+    interceptor: Interceptor,
     endpoints: EndpointTable,
-    mut policies: PolicyReader,
-    counters: watch::Sender<Vec<(String, u64)>>,
-    followed: watch::Sender<Policies>,
+    policies: PolicyReader,
+    reports: KernelReports,
     mut stop: watch::Receiver<bool>,
-) -> Result<(), InterceptError> {
-    let mut links = LinkWatch::new()?;
+) -> Result<(), AppError> {
+    // Beside everything else: a slow look at the system must not look like a dead agent.
+    let presence = interceptor.presence();
+    tokio::select! {
+        ended = beat(presence) => ended.map_err(AppError::from),
+        ended = follow(interceptor, endpoints, policies, reports) => ended,
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+    }
+}
+
+/// Says that the agent lives, whatever is attached: without its programs nobody asks for it.
+async fn beat(presence: Arc<Presence>) -> Result<(), InterceptError> {
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        heartbeat.tick().await;
+        presence.beat()?;
+    }
+}
+
+async fn follow(
+    mut interceptor: Interceptor,
+    endpoints: EndpointTable,
+    mut policies: PolicyReader,
+    mut reports: KernelReports,
+) -> Result<(), AppError> {
+    let mut links = LinkWatch::new()?;
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
         tokio::select! {
-            _ = heartbeat.tick() => {
-                interceptor.heartbeat()?;
+            _ = look.tick() => {
+                (interceptor, reports) = look_around(interceptor, reports).await?;
                 let read = interceptor.counters()?;
-                counters.send_replace(read.iter().map(|(counter, value)| (counter.as_str().to_owned(), value)).collect());
+                let read = read.iter().map(|(counter, value)| (counter.as_str().to_owned(), value));
+                reports.counters.send_replace(read.collect());
                 links.guard(&mut interceptor);
             }
             changed = links.changed() => {
@@ -72,12 +117,23 @@ pub async fn run(
             true = policies.changed() => {
                 let current = policies.current();
                 interceptor.protect(&intercepted(&endpoints, &current))?;
-                followed.send_replace(current);
+                reports.followed.send_replace(current);
                 tracing::info!("the kernel follows new modes or rules");
             }
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }
+}
+
+/// Lets the watchdog look, on a thread that may wait.
+async fn look_around(
+    mut interceptor: Interceptor,
+    mut reports: KernelReports,
+) -> Result<(Interceptor, KernelReports), JoinError> {
+    spawn_blocking(move || {
+        reports.watchdog.look(&mut interceptor);
+        (interceptor, reports)
+    })
+    .await
 }
 
 #[cfg(test)]

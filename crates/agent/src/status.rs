@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use latchkey_protocol::{EndpointTable, Mode};
-use latchkey_record::AgentStatus;
+use latchkey_record::protection::Tier;
 use latchkey_record::status::{EndpointStatus, PreexistingConnections, STATUS_VERSION};
+use latchkey_record::{AgentStatus, ProtectionStatus};
 use tokio::sync::watch;
 
 use crate::counters::Counters;
@@ -39,6 +40,8 @@ pub struct StatusWriter {
     pub kernel: watch::Receiver<Vec<(String, u64)>>,
     /// Connections from before, by endpoint index.
     pub preexisting: watch::Receiver<Vec<PreexistingConnections>>,
+    /// What the watchdog says.
+    pub protection: watch::Receiver<ProtectionStatus>,
 }
 
 impl StatusWriter {
@@ -73,7 +76,8 @@ impl StatusWriter {
         let (channel, problems) = self.report.read();
         let policies = self.policies.current();
         let is_key_held = self.keys.current().is_some();
-        let mut healthy = channel.problem.is_none();
+        let protection = self.protection.borrow().clone();
+        let mut healthy = channel.problem.is_none() && is_whole(&protection);
         let mut endpoints = Vec::with_capacity(policies.len());
         for (index, (endpoint, policy)) in self
             .endpoints
@@ -110,8 +114,14 @@ impl StatusWriter {
             healthy,
             channel,
             endpoints,
+            protection: Some(protection),
             kernel: self.kernel.borrow().clone(),
             counters: self.counters.snapshot(),
         }
     }
+}
+
+/// Returns whether everything stands that this kernel can have, and nobody's change of it.
+fn is_whole(protection: &ProtectionStatus) -> bool {
+    protection.tier != Tier::Broken && protection.alarms.iter().all(|alarm| alarm.restored)
 }

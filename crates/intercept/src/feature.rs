@@ -22,6 +22,45 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Every feature, the ones that stand for others behind them.
+    pub const ALL: [Self; 4] = [
+        Self::ScriptAtExec,
+        Self::Handover,
+        Self::HandoverBeforeSend,
+        Self::ThreadState,
+    ];
+
+    /// Returns the hooks that it needs.
+    #[must_use]
+    pub const fn hook(self) -> &'static str {
+        match self {
+            Self::ScriptAtExec => "tp_btf/sched_process_{exec,fork,exit}",
+            Self::Handover => "tp_btf/sock_send_length",
+            Self::HandoverBeforeSend => "tp_btf/tcp_sendmsg_locked",
+            Self::ThreadState => "iter/task",
+        }
+    }
+
+    /// Returns the kernel version that brought the newest thing that it uses, and that thing.
+    #[must_use]
+    pub const fn kernel(self) -> &'static str {
+        match self {
+            Self::ScriptAtExec => "5.5: tp_btf",
+            Self::Handover => "6.4: sock_send_length",
+            Self::HandoverBeforeSend => "6.16: tcp_sendmsg_locked",
+            Self::ThreadState => "6.1: iter/task of one thread",
+        }
+    }
+
+    /// Returns the names of its pinned links.
+    pub(crate) const fn links(self) -> &'static [&'static str] {
+        match self {
+            Self::ScriptAtExec => &["exit", "fork", "exec"],
+            Self::Handover | Self::HandoverBeforeSend => &["send"],
+            Self::ThreadState => &[],
+        }
+    }
+
     /// Returns the name for status and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -8,9 +8,11 @@
 pub mod audit;
 pub mod caller;
 pub mod observation;
+pub mod protection;
 pub mod status;
 
 pub use audit::AuditRecord;
 pub use caller::CallerRecord;
 pub use observation::Observation;
+pub use protection::ProtectionStatus;
 pub use status::AgentStatus;

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use latchkey_protocol::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::protection::ProtectionStatus;
+
 /// The version of this form.
 pub const STATUS_VERSION: u32 = 1;
 
@@ -19,12 +21,15 @@ pub struct AgentStatus {
     pub time: Timestamp,
     /// When the agent started.
     pub started: Timestamp,
-    /// Whether every protected endpoint has what it needs.
+    /// Whether every protected endpoint has what it needs, and no alarm stands.
     pub healthy: bool,
     /// The secure channel's state, as the host last reported it.
     pub channel: ChannelStatus,
     /// The endpoints in the order of the configuration.
     pub endpoints: Vec<EndpointStatus>,
+    /// What stands in the kernel; absent in the status of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<ProtectionStatus>,
     /// Counters of the kernel programs, by name.
     pub kernel: Vec<(String, u64)>,
     /// Counters of the agent, by name.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Interceptor;
 use crate::error::InterceptError;
+use crate::feature::Feature;
 use crate::finding::{Finding, Problem};
 use crate::held::HeldLink;
 use crate::hook::HOOKS;
@@ -78,6 +79,27 @@ impl Interceptor {
         }
     }
 
+    /// Returns the tracing programs, by what they are for.
+    fn optional_programs(&self) -> impl Iterator<Item = ProgramState> {
+        Feature::ALL.iter().map(|feature| {
+            let mut lacking = self.missing.iter();
+            let missing = lacking.find(|missing| missing.feature == *feature);
+            let runs = |name| {
+                self.hold
+                    .links
+                    .iter()
+                    .any(|link| link.name() == name && link.is_attached())
+            };
+            ProgramState {
+                name: feature.as_str(),
+                hook: feature.hook(),
+                kernel: feature.kernel(),
+                is_attached: missing.is_none() && feature.links().iter().all(|name| runs(*name)),
+                missing: missing.map(|missing| missing.error.to_string()),
+            }
+        })
+    }
+
     /// Returns every program of this version, and whether it runs.
     #[must_use]
     pub fn programs(&self) -> Vec<ProgramState> {
@@ -89,6 +111,6 @@ impl Interceptor {
             is_attached: held(hook.program).is_some_and(HeldLink::is_attached),
             missing: None,
         });
-        states.collect()
+        states.chain(self.optional_programs()).collect()
     }
 }
