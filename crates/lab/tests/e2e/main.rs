@@ -40,5 +40,6 @@ mod signatures;
 mod stray;
 mod upstream;
 mod verdicts;
+mod watchdog;
 mod without_protocol;
 mod world;
