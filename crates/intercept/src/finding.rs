@@ -78,3 +78,22 @@ impl fmt::Display for Finding {
         write!(f, "{}: {}", self.problem.sentence(), self.subject)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_documented_once_and_nothing_else() {
+        let text = include_str!("../../../docs/reference/alarms.md");
+        let (_, table) = text.split_once("\n| code |").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let documented: Vec<_> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+            .map(|(code, _)| code)
+            .collect();
+        let codes: Vec<_> = Problem::ALL.iter().map(|each| each.as_str()).collect();
+        assert_eq!(documented, codes);
+    }
+}
