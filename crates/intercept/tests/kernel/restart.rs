@@ -1,6 +1,8 @@
 //! Programs are exchanged under way; nothing passes meanwhile, and detaching leaves nothing.
 
 use std::fs;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 use std::time::Duration;
 
 use aya::maps::{Array, Map, MapData};
@@ -40,6 +42,36 @@ fn nothing_passes_while_programs_are_exchanged() {
         assert!(!has_connection(&world.metadata, Duration::ZERO));
         let interceptor = Interceptor::attach(&world.config).unwrap();
         assert_eq!(count(&interceptor, Counter::AgentGoneRefused), attempts);
+    });
+}
+
+#[test]
+fn no_connection_is_lost_while_another_agent_brings_its_programs() {
+    in_world(|world| {
+        let agent = world.agent(InterceptMode::Enforce);
+        let mut caller = world.caller();
+        let (stop, stopped) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while stopped.try_recv() == Err(TryRecvError::Empty) {
+                    if has_connection(&world.listener, Duration::from_millis(20)) {
+                        world.accept();
+                    }
+                }
+            });
+            assert_eq!(caller.ask(&format!("start-connecting {METADATA}")), "ok");
+            for _ in 0..10 {
+                drop(Interceptor::attach(&world.config).unwrap());
+            }
+            let answer = caller.ask("stop-connecting");
+            drop(stop);
+            let (successes, attempts) = answer.split_once(" of ").unwrap();
+            assert_eq!(successes, attempts);
+            let attempts: u64 = attempts.parse().unwrap();
+            assert!(attempts > 0);
+            assert_eq!(count(&agent, Counter::Redirected), attempts);
+        });
+        assert!(!has_connection(&world.metadata, Duration::ZERO));
     });
 }
 
