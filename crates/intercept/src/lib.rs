@@ -127,6 +127,7 @@ mod cgroup;
 mod cgroup_place;
 mod cgroup_tree;
 mod counter;
+pub mod coverage;
 mod endpoint;
 mod endpoint_maps;
 mod error;

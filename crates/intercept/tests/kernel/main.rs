@@ -9,6 +9,7 @@
 mod agent_process;
 mod caller;
 mod cgroup_tree;
+mod coverage;
 mod egress;
 mod flow;
 mod limit;
