@@ -22,8 +22,9 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Users;
 use crate::audit::{self, AuditError, AuditWriter};
 use crate::clock::HostClock;
-use crate::config::Config;
+use crate::config::{Config, Measure};
 use crate::counters::Counters;
+use crate::coverage::FirstMeasurement;
 use crate::descriptors::{self, DescriptorError};
 use crate::file::{self, FileError};
 use crate::forward::Forwarder;
@@ -154,6 +155,7 @@ struct Parts {
     upstream_tasks: TaskTracker,
     kernel_reports: KernelReports,
     sweeper: Sweeper,
+    measurement: FirstMeasurement,
 }
 
 impl Parts {
@@ -177,6 +179,7 @@ impl Parts {
         let (followed, kernel_follows) = watch::channel(policy_reader.current());
         let (found, preexisting) = watch::channel(Vec::new());
         let (watchdog, protection) = Watchdog::over(interceptor, Arc::clone(counters));
+        let (result, coverage) = watch::channel(None);
         let folder = KeyFolder::open(config.state_dir.join("keys"))?;
         let keeper = config.channel.map(|host| KeyKeeper {
             client: ChannelClient::new(Arc::clone(&upstreams), Arc::clone(&clock), host),
@@ -199,6 +202,7 @@ impl Parts {
             kernel,
             protection,
             preexisting,
+            coverage,
         };
         let sweeper = Sweeper {
             cgroup: interceptor.cgroup().to_owned(),
@@ -234,6 +238,11 @@ impl Parts {
                 watchdog,
                 counters: kernel_counters,
                 followed,
+            },
+            measurement: FirstMeasurement {
+                pin_dir: config.pin_dir.clone(),
+                cgroup: config.cgroup.clone(),
+                result,
             },
         })
     }
@@ -273,6 +282,13 @@ impl Parts {
             status.run(all_drained).await;
             Ok(())
         });
+        if config.measure == Measure::AtStart {
+            let (measurement, stopped) = (self.measurement, stopped.clone());
+            parts.spawn(async move {
+                measurement.run(stopped).await;
+                Ok(())
+            });
+        }
         let serving = listener::run(listener, self.proxy, config.max_connections, stopped);
         let serving = tokio::spawn(serving);
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use latchkey_intercept::coverage;
 use tracing_subscriber::EnvFilter;
 
 use crate::app;
@@ -40,6 +41,9 @@ struct Arguments {
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    if coverage::is_child() {
+        return coverage::run_child();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -59,6 +59,17 @@ pub struct Config {
     pub max_connections: usize,
     /// What one cgroup may ask for.
     pub kernel_limits: KernelLimits,
+    /// When the coverage of the kernel programs is measured.
+    pub measure: Measure,
+}
+
+/// When the agent itself measures what its kernel programs cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Once after each start.
+    AtStart,
+    /// Never; `latchkey doctor --coverage` does it on demand.
+    Never,
 }
 
 impl Config {
@@ -136,6 +147,11 @@ impl Config {
             cgroup: file.kernel.cgroup,
             pin_dir: file.kernel.pin_dir,
             endpoints,
+            measure: if file.coverage.at_start {
+                Measure::AtStart
+            } else {
+                Measure::Never
+            },
         };
         if checker.0.is_empty() {
             Ok(config)

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod coverage;
 pub mod descriptors;
 pub mod failure;
 pub mod file;

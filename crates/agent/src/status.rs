@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use latchkey_protocol::{EndpointTable, Mode};
 use latchkey_record::protection::Tier;
 use latchkey_record::status::{EndpointStatus, PreexistingConnections, STATUS_VERSION};
-use latchkey_record::{AgentStatus, ProtectionStatus};
+use latchkey_record::{AgentStatus, Coverage, ProtectionStatus};
 use tokio::sync::watch;
 
 use crate::counters::Counters;
@@ -42,6 +42,8 @@ pub struct StatusWriter {
     pub preexisting: watch::Receiver<Vec<PreexistingConnections>>,
     /// What the watchdog says.
     pub protection: watch::Receiver<ProtectionStatus>,
+    /// What the kernel programs cover, once it was measured.
+    pub coverage: watch::Receiver<Option<Coverage>>,
 }
 
 impl StatusWriter {
@@ -77,7 +79,9 @@ impl StatusWriter {
         let policies = self.policies.current();
         let is_key_held = self.keys.current().is_some();
         let protection = self.protection.borrow().clone();
-        let mut healthy = channel.problem.is_none() && is_whole(&protection);
+        let coverage = self.coverage.borrow().clone();
+        let has_way_round = coverage.as_ref().is_some_and(|found| found.findings > 0);
+        let mut healthy = channel.problem.is_none() && is_whole(&protection) && !has_way_round;
         let mut endpoints = Vec::with_capacity(policies.len());
         for (index, (endpoint, policy)) in self
             .endpoints
@@ -117,6 +121,7 @@ impl StatusWriter {
             protection: Some(protection),
             kernel: self.kernel.borrow().clone(),
             counters: self.counters.snapshot(),
+            coverage,
         }
     }
 }

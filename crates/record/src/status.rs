@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use latchkey_protocol::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Coverage;
 use crate::protection::ProtectionStatus;
 
 /// The version of this form.
@@ -34,6 +35,9 @@ pub struct AgentStatus {
     pub kernel: Vec<(String, u64)>,
     /// Counters of the agent, by name.
     pub counters: Vec<(String, u64)>,
+    /// What the kernel programs cover; absent until it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 /// The secure channel as the agent sees it.

@@ -28,6 +28,8 @@ pub struct ConfigFile {
     pub status: StatusSection,
     /// How callers are described.
     pub identity: IdentitySection,
+    /// The measurement of what the kernel programs cover.
+    pub coverage: CoverageSection,
     /// Bounds and time-outs.
     pub limits: LimitsSection,
     /// What is protected; absent for Azure's three endpoints.
@@ -46,6 +48,7 @@ impl Default for ConfigFile {
             audit: AuditSection::default(),
             status: StatusSection::default(),
             identity: IdentitySection::default(),
+            coverage: CoverageSection::default(),
             limits: LimitsSection::default(),
             endpoints: None,
         }
@@ -175,6 +178,20 @@ impl Default for IdentitySection {
             hash: hashing,
             max_hashed_bytes,
         }
+    }
+}
+
+/// The measurement of what the kernel programs cover.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoverageSection {
+    /// Whether it is measured once after each start; no packet leaves the machine for it.
+    pub at_start: bool,
+}
+
+impl Default for CoverageSection {
+    fn default() -> Self {
+        Self { at_start: true }
     }
 }
 

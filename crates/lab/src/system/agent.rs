@@ -172,6 +172,7 @@ fn configuration(guest: &Guest, plan: &GuestPlan, directory: &Path) -> Result<St
         "audit": { "file": directory.join("audit.jsonl") },
         "status": { "interval_ms": STATUS_INTERVAL_MS },
         "limits": limits(plan),
+        "coverage": { "at_start": plan.measures_coverage() },
     });
     toml::to_string(&config).map_err(|error| SystemError::Unwritable {
         path: directory.join("agent.toml"),

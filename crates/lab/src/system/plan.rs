@@ -33,6 +33,7 @@ pub struct GuestPlan {
     poll_interval: Duration,
     patience: Option<Duration>,
     connects: Option<(u32, u32)>,
+    measures_coverage: bool,
     clock: Option<String>,
     certificates: Vec<String>,
 }
@@ -50,6 +51,7 @@ impl GuestPlan {
             poll_interval: POLL_INTERVAL,
             patience: None,
             connects: None,
+            measures_coverage: false,
             clock: None,
             certificates: Vec::new(),
         }
@@ -107,6 +109,12 @@ impl GuestPlan {
         self
     }
 
+    /// Lets the agent measure at its start what it covers, which other tests' counters would show.
+    pub fn with_coverage_at_start(mut self) -> Self {
+        self.measures_coverage = true;
+        self
+    }
+
     /// Puts the agent's wall clock off by so much, as libfaketime writes it, such as `-3y`.
     pub fn with_clock(mut self, offset: &str) -> Self {
         self.clock = Some(offset.to_owned());
@@ -146,6 +154,11 @@ impl GuestPlan {
     /// Returns how often the agent asks the host.
     pub(super) fn poll_interval(&self) -> Duration {
         self.poll_interval
+    }
+
+    /// Returns whether the agent measures at its start what it covers.
+    pub(super) fn measures_coverage(&self) -> bool {
+        self.measures_coverage
     }
 
     /// Returns how long the agent waits for clients and for the host, if not as long as usual.
