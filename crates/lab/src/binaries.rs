@@ -13,6 +13,8 @@ pub const DIRECTORY_VARIABLE: &str = "LATCHKEY_BIN_DIR";
 pub enum Binary {
     /// The guest agent.
     Agent,
+    /// The operator's program.
+    Cli,
     /// The host program.
     Host,
     /// This crate's own program, which holds namespaces and enters them.
@@ -25,6 +27,7 @@ impl Binary {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Agent => "latchkey-agent",
+            Self::Cli => "latchkey",
             Self::Host => "latchkey-host",
             Self::Lab => "latchkey-lab",
         }

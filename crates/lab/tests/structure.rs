@@ -14,13 +14,17 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use latchkey_protocol::Reason;
 
 /// What a crate must not depend on although it stands on a lower floor, or is of the outside.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     ("latchkey-protocol", &["tokio", "aya", "hyper"]),
     ("latchkey-settings", &["tokio", "aya", "hyper"]),
     ("latchkey-record", &["tokio", "aya", "hyper"]),
     ("latchkey-policy", &["tokio", "aya", "hyper"]),
     ("latchkey-agent", &["latchkey-gateway", "aya"]),
     ("latchkey-gateway", &["rusqlite", "aya"]),
+    (
+        "latchkey-cli",
+        &["latchkey-gateway", "latchkey-host", "aya"],
+    ),
 ];
 
 /// The crates that must refuse `unsafe` beyond any exception.

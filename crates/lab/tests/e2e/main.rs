@@ -19,6 +19,7 @@ mod boot;
 mod certificates;
 mod clients;
 mod clocks;
+mod coverage;
 mod crowd;
 mod following;
 mod hold;
