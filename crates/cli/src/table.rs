@@ -82,7 +82,7 @@ fn summary(text: &mut String, coverage: &Coverage) {
         ),
     );
     match coverage.findings {
-        0 => line(text, format_args!("nothing is open that should not be")),
+        0 => line(text, format_args!("no finding")),
         1 => line(text, format_args!("1 finding, marked with !")),
         many => line(text, format_args!("{many} findings, marked with !")),
     }
