@@ -1,5 +1,5 @@
 //! Datagrams and raw packets in the agent's network namespace; what is not refused is delivered on
-//! the loopback device, where an empty datagram or a lone RST means nothing to anybody.
+//! the loopback device, where an empty datagram or an RST of no connection means nothing to anybody.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -1,6 +1,7 @@
 //! Packets that the probe makes itself, and how it knows them again.
 //!
-//! Their TCP segment carries nothing but RST: no server answers it, whoever it might reach.
+//! Their TCP segment carries RST, which no server answers, whoever it might reach; and one byte, since
+//! a filter may rightly let segments pass that neither open a connection nor carry anything.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,6 +12,7 @@ const ETHERNET_BYTES: usize = 14;
 const IPV4_BYTES: usize = 20;
 const IPV6_BYTES: usize = 40;
 const TCP_BYTES: u8 = 20;
+const SEGMENT_BYTES: u8 = TCP_BYTES + 1;
 
 /// Where packets of the probe's own making say that they come from (RFC 5737, RFC 3849).
 pub(super) const SOURCE_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
@@ -28,12 +30,13 @@ pub(super) const fn ethernet_protocol(destination: IpAddr) -> u16 {
 /// Returns a TCP segment for a port.
 pub(super) fn segment(port: u16) -> Vec<u8> {
     const RST: u8 = 4;
-    let mut segment = Vec::with_capacity(usize::from(TCP_BYTES));
+    let mut segment = Vec::with_capacity(usize::from(SEGMENT_BYTES));
     segment.extend(SOURCE_PORT.to_be_bytes());
     segment.extend(port.to_be_bytes());
     segment.extend([0; 8]); // sequence and acknowledgement numbers
     segment.extend([TCP_BYTES << 2, RST]);
     segment.extend([0; 6]); // window, checksum, urgent pointer
+    segment.push(0);
     segment
 }
 
@@ -43,7 +46,7 @@ pub(super) fn packet(destination: SocketAddr) -> Vec<u8> {
     let mut packet = match destination.ip() {
         IpAddr::V4(address) => ipv4_header(address).to_vec(),
         IpAddr::V6(address) => {
-            let mut header = vec![0x60, 0, 0, 0, 0, TCP_BYTES, 6, 64];
+            let mut header = vec![0x60, 0, 0, 0, 0, SEGMENT_BYTES, 6, 64];
             header.extend(SOURCE_V6.octets());
             header.extend(address.octets());
             header
@@ -54,7 +57,7 @@ pub(super) fn packet(destination: SocketAddr) -> Vec<u8> {
 }
 
 fn ipv4_header(destination: Ipv4Addr) -> [u8; IPV4_BYTES] {
-    let total = TCP_BYTES + 20;
+    let total = SEGMENT_BYTES + 20;
     let mut header = [
         0x45, 0, 0, total, 0, 77, 0, 0, 64, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     ];

@@ -11,7 +11,9 @@ use super::nest::Nest;
 use super::probe::ChildProgram;
 use super::way::Place;
 
-/// How long one way, or the preparation for some, may take.
+/// How long the preparation at a place may take, such as starting a program or making devices.
+const PREPARATION: Duration = Duration::from_secs(5);
+/// How long one way may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What every child needs.
@@ -89,7 +91,7 @@ impl Runner {
             process,
             line: Line::new(own),
         };
-        runner.line.set_patience(PATIENCE).map_err(failed)?;
+        runner.line.set_patience(PREPARATION).map_err(failed)?;
         ground.nest.admit(runner.process.id()).map_err(failed)?;
         let setting = Setting {
             place,
@@ -99,6 +101,7 @@ impl Runner {
         if answer.seen == Seen::Impossible {
             return Err(answer);
         }
+        runner.line.set_patience(PATIENCE).map_err(failed)?;
         Ok(runner)
     }
 
