@@ -13,6 +13,7 @@ use latchkey_lab::id::LabId;
 mod benching;
 mod demo;
 mod entering;
+mod matrix;
 mod standing;
 
 /// The command line was not understood (`EX_USAGE` of sysexits.h).
@@ -50,6 +51,15 @@ enum Action {
     Enter(EnterArguments),
     /// Measures direct, nginx and Latchkey in one run, and prints medians and ratios
     Bench(BenchArguments),
+    /// Writes the table of ways round from the results of the last tests
+    BypassMatrix {
+        /// Only compare: 0 if the file is what would be written, else 1
+        #[arg(long)]
+        check: bool,
+        /// The document
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Removes what killed labs have left: processes, control groups, pins, directories
     Sweep,
     /// Holds the namespaces of one node until standard input ends
@@ -149,6 +159,8 @@ pub(crate) fn main() -> ExitCode {
         Action::List => standing::list(),
         Action::Enter(arguments) => entering::enter(arguments),
         Action::Bench(arguments) => benching::bench(&arguments),
+        Action::BypassMatrix { check: true, file } => matrix::check(&file),
+        Action::BypassMatrix { check: false, file } => matrix::write(&file),
         Action::Sweep => standing::sweep_all(),
         Action::Hold(arguments) => entering::hold(arguments),
         Action::HoldRoot(arguments) => entering::hold_root(arguments),

@@ -23,6 +23,7 @@
 pub mod account;
 pub mod bench;
 pub mod binaries;
+pub mod bypass;
 pub mod cgroup;
 pub mod command;
 pub mod curl;
