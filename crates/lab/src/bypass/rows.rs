@@ -171,10 +171,10 @@ const STREAMS: &[Row] = &[
         "`connect4`; no mark exempts anybody",
     ),
     Row::new(
-        "source_address_that_the_guest_does_not_have_goes_nowhere",
+        "source_address_that_the_guest_does_not_have_is_refused",
         &[43],
         "forged source: `IP_FREEBIND`",
-        Unanswered,
+        Kernel("ENETUNREACH"),
         "no route leads back",
     ),
     Row::new(
@@ -790,7 +790,7 @@ const AGENT: &[Row] = &[
     Row::new(
         "control_group_that_floods_is_refused",
         &[47],
-        "20,000 connections of one control group",
+        "5,000 connections of one control group",
         Kernel("ECONNREFUSED"),
         "token bucket and share of the flow table, by control group",
     ),

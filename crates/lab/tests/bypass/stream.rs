@@ -53,7 +53,7 @@ fn marked_stream_is_brokered() {
 }
 
 #[test]
-fn source_address_that_the_guest_does_not_have_goes_nowhere() {
+fn source_address_that_the_guest_does_not_have_is_refused() {
     trial!().proves("app", &["stream", "freebind", "from=10.66.66.66"]);
 }
 
@@ -66,7 +66,7 @@ fn transparent_source_address_goes_nowhere() {
 fn source_routed_stream_goes_nowhere() {
     let trial = trial!();
     let route = format!("route={}", trial.world.guest("vm").gateway());
-    trial.proves("app", &["stream", &route]);
+    trial.proves("root", &["stream", &route]);
 }
 
 #[test]

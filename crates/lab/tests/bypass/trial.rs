@@ -8,9 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use latchkey_lab::bypass::{Evidence, Outcome, Row, evidence, row_of};
-use latchkey_lab::system::LIMIT;
 use latchkey_lab::system::profile::{INSTANCE_PATH, TOKEN_PATH};
-use latchkey_lab::{Command, GuestPlan, Identity, Output, Process, Profile};
+use latchkey_lab::system::{LIMIT, SystemError};
+use latchkey_lab::{Command, GuestPlan, Identity, Output, Process, Profile, wait};
 use latchkey_record::audit::Outcome as Ended;
 use latchkey_record::observation::SignatureFinding;
 use latchkey_record::{AuditRecord, Observation};
@@ -233,19 +233,26 @@ impl Trial {
     /// down, and ends the guest.
     #[track_caller]
     pub(crate) fn concludes(self, report: &Report, user: &str) {
-        let strays = self.strays();
-        let answered = report.status.is_some() && strays.is_empty();
-        let records = self.earlier + usize::from(answered);
-        let outcome = self.outcome(report, &strays, records, user);
+        let outcome = self.outcome(report, user);
+        let by_agent = report.status.is_some() && !matches!(outcome, Outcome::Host(_));
+        let records = self.earlier + usize::from(by_agent);
+        self.ends(report, outcome, &[(GUEST, records)]);
+    }
+
+    /// As [`Trial::concludes`], where the agent has records of a crowd, whose number nobody knows.
+    #[track_caller]
+    pub(crate) fn concludes_among_others(self, report: &Report, user: &str) {
+        let outcome = self.outcome(report, user);
+        self.ends(report, outcome, &[]);
+    }
+
+    #[track_caller]
+    fn ends(self, report: &Report, outcome: Outcome, records: &[(&str, usize)]) {
         assert_eq!(outcome, self.row.outcome, "{report:?}");
-        let evidence = Evidence::new(
-            self.row.test,
-            &outcome,
-            serde_json::to_value(report).unwrap(),
-        )
-        .unwrap();
-        self.world
-            .end_with_strays(&[(GUEST, records)], strays.len());
+        let report = serde_json::to_value(report).unwrap();
+        let evidence = Evidence::new(self.row.test, &outcome, report).unwrap();
+        let strays = self.strays().len();
+        self.world.end_with_strays(records, strays);
         evidence.write(&evidence::directory().unwrap()).unwrap();
     }
 
@@ -257,27 +264,31 @@ impl Trial {
     }
 
     #[track_caller]
-    fn outcome(
-        &self,
-        report: &Report,
-        strays: &[Observation],
-        records: usize,
-        user: &str,
-    ) -> Outcome {
-        if let Some(stray) = strays.last() {
-            assert!(!stray.accepted, "{stray:?}");
-            return Outcome::Host(stray.reason.unwrap());
-        }
+    fn outcome(&self, report: &Report, user: &str) -> Outcome {
         match (report.status, report.error.as_deref()) {
-            (Some(status), _) => {
-                let record = self.world.record(GUEST, records);
-                assert_eq!(record.status, Some(status), "{record:?}");
-                self.judged(&record, user)
-            }
+            (Some(status), _) => self.answered(status, user),
             (None, Some("ETIMEDOUT")) => Outcome::Unanswered,
             (None, Some(error)) => Outcome::Kernel(leaked(error)),
             (None, None) => Outcome::Passes,
         }
+    }
+
+    /// Waits until somebody has written down that he answered.
+    #[track_caller]
+    fn answered(&self, status: u16, user: &str) -> Outcome {
+        let found = wait::until(LIMIT, || {
+            if let Some(stray) = self.strays().pop() {
+                assert!(!stray.accepted, "{stray:?}");
+                return Ok(Some(Outcome::Host(stray.reason.unwrap())));
+            }
+            let records = self.world.system.audit(GUEST)?;
+            let mut records = records.iter().skip(self.earlier).rev();
+            let record = records.find(|record| record.status == Some(status));
+            Ok::<_, SystemError>(record.map(|record| self.judged(record, user)))
+        });
+        found
+            .unwrap()
+            .unwrap_or_else(|| panic!("nobody has answered with {status}"))
     }
 
     /// Reads off a record what the agent did, and that it knew who asked.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OWN_PORT 20011
@@ -33,15 +34,28 @@ static int emit(struct exchange *exchange, int flags, const char *payload)
 	return carry(exchange->carrier, packet, length);
 }
 
+static int milliseconds_until(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (deadline->tv_sec - now.tv_sec) * 1000 + (deadline->tv_nsec - now.tv_nsec) / 1000000;
+}
+
 // Waits for a packet of the other side; returns 0 when none comes in time.
 static int hear(struct exchange *exchange, struct segment *in, char *text, size_t room)
 {
 	struct pollfd ready = { .fd = exchange->ear, .events = POLLIN };
+	struct timespec deadline;
 	unsigned char packet[65536];
 	const unsigned char *payload;
 	size_t length;
 
-	while (poll(&ready, 1, PATIENCE_MS) > 0) {
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += PATIENCE_MS / 1000;
+	// Packets of others come all the time.
+	while (milliseconds_until(&deadline) > 0 &&
+	       poll(&ready, 1, milliseconds_until(&deadline)) > 0) {
 		ssize_t got = recv(exchange->ear, packet, sizeof(packet), 0);
 
 		*in = exchange->out;

@@ -142,8 +142,12 @@ static int reach(int fd, int count, char **options, const void *to, socklen_t le
 {
 	if (option(count, options, "fastopen"))
 		return sendto(fd, request_ahead(4), 4, MSG_FASTOPEN, to, length) < 0 ? -1 : 0;
-	if (option(count, options, "repair") || option(count, options, "fastopen-connect"))
+	if (option(count, options, "fastopen-connect"))
 		return connect(fd, to, length);
+	if (option(count, options, "repair"))
+		// Nothing is sent before the socket is out of repair.
+		return connect(fd, to, length) ?:
+			       setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){ 0 }, sizeof(int));
 	return connect_in_time(fd, to, length);
 }
 
