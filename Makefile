@@ -6,13 +6,17 @@ BIN := $(TARGET)/debug
 PYTHON := $(TARGET)/python
 NODE := $(TARGET)/node
 ROOTFS := $(TARGET)/rootfs
+CALLER := $(TARGET)/caller
+MATRIX := docs/security/bypass-matrix.md
 
 export LATCHKEY_BIN_DIR := $(BIN)
 export LATCHKEY_PYTHON := $(PYTHON)/bin/python
 export LATCHKEY_NODE := $(NODE)/bin/node
 export LATCHKEY_ROOTFS := $(ROOTFS)
+export LATCHKEY_BYPASS_CALLER := $(CALLER)/caller
+export LATCHKEY_BYPASS_RESULTS := $(TARGET)/bypass
 
-.PHONY: help deps clients build demo test test-slow bench fmt lint clean-lab
+.PHONY: help deps clients build demo test test-slow bypass-matrix bench fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -23,6 +27,7 @@ clients: deps    ## Makes the clients and Debian trees that tests run in guests
 	@scripts/python.sh "$(PYTHON)"
 	@scripts/node.sh "$(NODE)"
 	@scripts/rootfs.sh bookworm "$(ROOTFS)/bookworm"
+	@scripts/caller.sh "$(CALLER)"
 
 build:           ## Builds every program
 	@scripts/deps.sh
@@ -35,13 +40,18 @@ test: clients    ## Runs all gating checks
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) build --workspace
+	@rm -rf "$(LATCHKEY_BYPASS_RESULTS)"
 	$(CARGO) nextest run --workspace
+	$(BIN)/latchkey-lab bypass-matrix --check $(MATRIX)
 	$(CARGO) test --workspace --doc
 
 test-slow: clients ## Runs the tests that take minutes, whose names begin with slow_
 	@scripts/rootfs.sh trixie "$(ROOTFS)/trixie"
 	$(CARGO) build --workspace
 	$(CARGO) nextest run --workspace --profile slow
+
+bypass-matrix:   ## Writes the table of ways round from the results of the last `make test`
+	$(BIN)/latchkey-lab bypass-matrix $(MATRIX)
 
 bench:           ## Measures direct, nginx and Latchkey in one run; writes target/bench/latest.json
 	@scripts/deps.sh bench

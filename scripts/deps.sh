@@ -21,7 +21,7 @@ need curl curl
 need /usr/bin/python3 python3
 for tier in "$@"; do
   case "$tier" in
-    test) need dnsmasq dnsmasq-base; need /usr/sbin/dhclient isc-dhcp-client; need faketime faketime; need openssl openssl; need mmdebstrap mmdebstrap; /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv" ;;
+    test) need dnsmasq dnsmasq-base; need /usr/sbin/dhclient isc-dhcp-client; need nft nftables; need faketime faketime; need openssl openssl; need mmdebstrap mmdebstrap; /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv" ;;
     bench) need nginx nginx-light; need wrk wrk ;;
     *) echo "deps: unknown tier $tier: use test or bench" >&2; exit 64 ;;
   esac

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use latchkey_lab::bypass::{Proof, SECTIONS};
 use latchkey_protocol::Reason;
 
 /// What a crate must not depend on although it stands on a lower floor, or is of the outside.
@@ -198,17 +199,7 @@ fn every_test_that_the_documentation_names_exists() {
     let named = section.split('`').skip(1).step_by(2);
     let named: BTreeSet<&str> = named.filter(|name| name.contains('_')).collect();
     assert!(named.len() > 30, "the search finds nothing any more");
-    let is_test = |line: &str| line.starts_with("fn ") || line.starts_with("async fn ");
-    let mut tests = BTreeSet::new();
-    for path in files(&root().join("crates"), "rs") {
-        let text = fs::read_to_string(path).unwrap();
-        let lines = text
-            .lines()
-            .map(str::trim_start)
-            .filter(|line| is_test(line));
-        let names = lines.filter_map(|line| line.split_once("fn ")?.1.split_once("()"));
-        tests.extend(names.map(|(name, _)| name.to_owned()));
-    }
+    let tests = tests();
     let missing: Vec<_> = named
         .iter()
         .filter(|name| !tests.contains(**name))
@@ -217,4 +208,37 @@ fn every_test_that_the_documentation_names_exists() {
         missing.is_empty(),
         "docs/testing.md names no test: {missing:?}"
     );
+}
+
+#[test]
+fn every_way_round_has_a_test_where_its_row_says() {
+    let rows = SECTIONS.iter().flat_map(|section| section.rows);
+    for row in rows {
+        let folder = match row.proof {
+            Proof::Evidence => "crates/lab/tests/bypass",
+            Proof::Elsewhere(folder) => folder,
+        };
+        let found = tests_in(&root().join(folder)).contains(row.test);
+        assert!(found, "{folder} has no test {}", row.test);
+    }
+}
+
+/// Returns the names of all functions that could be tests.
+fn tests() -> BTreeSet<String> {
+    tests_in(&root().join("crates"))
+}
+
+fn tests_in(folder: &Path) -> BTreeSet<String> {
+    let is_test = |line: &str| line.starts_with("fn ") || line.starts_with("async fn ");
+    let mut tests = BTreeSet::new();
+    for path in files(folder, "rs") {
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| is_test(line));
+        let names = lines.filter_map(|line| line.split_once("fn ")?.1.split_once("()"));
+        tests.extend(names.map(|(name, _)| name.to_owned()));
+    }
+    tests
 }

@@ -20,7 +20,11 @@ fn listeners_port_at_the_mapped_address_is_nobodys_but_roots() {
 #[test]
 fn listener_that_is_reached_over_the_link_knows_no_caller() {
     let trial = trial!();
-    trial.prepare("echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet");
+    // Nobody answers a question for neighbours that comes from 127.0.0.1, so it is asked before.
+    trial.prepare(
+        r#"curl --silent --max-time 2 "http://$GATEWAY/" || true
+           echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet"#,
+    );
     let interface = trial.world.guest(GUEST).interface().to_owned();
     let host = trial.world.system.lab().host();
     let command = host.command("root", trial.other()).env("UPLINK", interface);
