@@ -49,10 +49,20 @@ fn allowed_program_that_executes_itself_again_is_refused() {
 }
 
 #[test]
-fn connection_passed_to_another_user_stays_its_makers() {
+fn connection_passed_to_another_user_is_refused() {
     let trial = trial!().asking_for(TOKEN).after(1);
     let report = trial.script("root", r#"exec "$OTHER" give "$ALLOWED" 1003 "$OTHER""#);
     trial.concludes(&report, "app");
+}
+
+#[test]
+fn connection_passed_on_with_a_call_that_never_returns_is_refused() {
+    let trial = trial!().asking_for(TOKEN).after(1);
+    let report = trial.script(
+        "root",
+        r#"STUFFED=1 exec "$OTHER" give "$ALLOWED" 1003 "$OTHER""#,
+    );
+    trial.concludes_among_others(&report, "app");
 }
 
 #[test]
@@ -66,7 +76,7 @@ fn connection_whose_maker_ended_is_refused() {
 }
 
 #[test]
-fn connection_taken_out_of_the_allowed_program_stays_its_makers() {
+fn connection_taken_out_of_the_allowed_program_is_refused() {
     let trial = trial!().asking_for(TOKEN).after(1);
     let mut holder = trial
         .command("app", trial.allowed())

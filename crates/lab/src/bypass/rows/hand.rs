@@ -2,7 +2,7 @@
 
 use latchkey_protocol::Reason;
 
-use crate::bypass::row::Outcome::{Agent, InAnothersName};
+use crate::bypass::row::Outcome::Agent;
 use crate::bypass::row::Row;
 
 pub(super) const ROWS: &[Row] = &[
@@ -38,26 +38,30 @@ pub(super) const ROWS: &[Row] = &[
         "connection_whose_maker_ended_is_refused",
         &[23],
         "connection passed on (`SCM_RIGHTS`), its maker ended",
-        Agent(Reason::CallerGone),
-        "looked at again for each request",
+        Agent(Reason::CallerReplaced),
+        "who sends is compared with who connected",
     ),
     Row::new(
-        "connection_passed_to_another_user_stays_its_makers",
+        "connection_passed_to_another_user_is_refused",
         &[23],
         "connection passed on (`SCM_RIGHTS`), its maker lives",
-        InAnothersName,
-        "nothing: the maker gave it away",
+        Agent(Reason::CallerReplaced),
+        "who sends is compared with who connected",
     )
-    .but(
-        "a program that hands its connections out speaks for whoever gets them; \
-             requests end with the process that connected",
+    .but("a program that passes on what others tell it speaks for them"),
+    Row::new(
+        "connection_passed_on_with_a_call_that_never_returns_is_refused",
+        &[23],
+        "connection passed on; the request is the beginning of one `send()` that does not return",
+        Agent(Reason::CallerReplaced),
+        "who sends is compared with who connected, before the bytes leave",
     ),
     Row::new(
-        "connection_taken_out_of_the_allowed_program_stays_its_makers",
+        "connection_taken_out_of_the_allowed_program_is_refused",
         &[23, 28],
         "connection taken out of the allowed program (`pidfd_getfd`), by its user",
-        InAnothersName,
-        "the user is the boundary: it takes the right to trace",
+        Agent(Reason::CallerReplaced),
+        "who sends is compared with who connected",
     )
-    .but("set `ptrace_scope` to 1 or more, and give what is allowed a user of its own"),
+    .but("who may do that may also trace the program: give what is allowed a user of its own"),
 ];

@@ -29,6 +29,7 @@ int parse_head(const char *text, char reason[64]);
 const char *request_ahead(size_t length);
 int ask(int fd);
 int ask_and_say(int fd);
+int hear_and_say(int fd);
 
 // stream.c
 int open_stream(int count, char **options, const char **failed);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +117,15 @@ static unsigned long field_of_stat(int wanted)
 	return strtoul(at, NULL, 10);
 }
 
-// Names another file as its executable (PR_SET_MM_MAP), as a user may in a user namespace of its own.
+static int name_executable(void *map)
+{
+	if (unshare(CLONE_NEWUSER))
+		broken("unshare");
+	return prctl(PR_SET_MM, PR_SET_MM_MAP, map, sizeof(struct prctl_mm_map), 0) ? errno : 0;
+}
+
+// Names another file as its executable (PR_SET_MM_MAP). That takes a user namespace of one's own,
+// so a child that shares the memory does it: the process itself stays where it is.
 int exe_file_command(int count, char **arguments)
 {
 	struct prctl_mm_map map = {
@@ -127,12 +137,15 @@ int exe_file_command(int count, char **arguments)
 		.env_start = field_of_stat(50), .env_end = field_of_stat(51),
 		.exe_fd = open(arguments[0], O_RDONLY),
 	};
+	static char stack[1 << 16] __attribute__((aligned(16)));
 	char own[512] = { 0 };
 
 	if (readlink("/proc/self/exe", own, sizeof(own) - 1) < 0)
 		broken("readlink");
 	unmap_file(own);
-	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0))
+	errno = end_of(clone(name_executable, stack + sizeof(stack),
+			     CLONE_VM | CLONE_VFORK | SIGCHLD, &map));
+	if (errno)
 		return say_refused("PR_SET_MM_MAP");
 	return stream_command(count - 1, arguments + 1);
 }

@@ -3,6 +3,7 @@
 #include "caller.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,26 @@ int hold_command(int count, char **arguments)
 	return 0;
 }
 
+// Sends a request and far more than the other side reads, in one call.
+static void *send_without_end(void *fd)
+{
+	static char stuffed[1 << 26];
+
+	strcpy(stuffed, request_text());
+	memset(stuffed + strlen(stuffed), 'x', sizeof(stuffed) - strlen(stuffed) - 1);
+	send(*(int *)fd, stuffed, sizeof(stuffed), MSG_NOSIGNAL);
+	return NULL;
+}
+
+static int ask_without_end(int fd)
+{
+	pthread_t sender;
+
+	if (pthread_create(&sender, NULL, send_without_end, &fd))
+		broken("pthread_create");
+	return hear_and_say(fd);
+}
+
 // `take CHANNEL`: takes over a connection and asks over it; with `alone` after the giver has ended.
 int take_command(int count, char **arguments)
 {
@@ -81,7 +102,7 @@ int take_command(int count, char **arguments)
 	if (option(count, arguments, "alone"))
 		while (read(channel, &byte, 1) > 0)
 			;
-	return ask_and_say(fd);
+	return getenv("STUFFED") ? ask_without_end(fd) : ask_and_say(fd);
 }
 
 static char *number(int value)

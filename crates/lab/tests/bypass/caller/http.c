@@ -58,17 +58,13 @@ const char *request_ahead(size_t length)
 }
 
 // Returns the status of the answer, or -1 with errno set.
-int ask(int fd)
+static int hear(int fd)
 {
-	const char *rest = request_text() + ahead;
 	struct timeval patience = { .tv_sec = 20 };
 	char reason[64];
 	size_t length = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	ahead = 0;
-	if (send(fd, rest, strlen(rest), MSG_NOSIGNAL) < 0)
-		return -1;
 	memset(answer, 0, sizeof(answer));
 	while (!is_whole(answer, length)) {
 		ssize_t got = recv(fd, answer + length, sizeof(answer) - 1 - length, 0);
@@ -83,11 +79,32 @@ int ask(int fd)
 	return parse_head(answer, reason) ?: -1;
 }
 
-int ask_and_say(int fd)
+// As hear(), of a request that it sends.
+int ask(int fd)
+{
+	const char *rest = request_text() + ahead;
+
+	ahead = 0;
+	if (send(fd, rest, strlen(rest), MSG_NOSIGNAL) < 0)
+		return -1;
+	return hear(fd);
+}
+
+static int say_what_came(int fd, int status)
 {
 	char reason[64];
 
-	if (ask(fd) < 0)
+	if (status < 0)
 		return say_refused("ask");
 	return say_answered(fd, parse_head(answer, reason), reason);
+}
+
+int hear_and_say(int fd)
+{
+	return say_what_came(fd, hear(fd));
+}
+
+int ask_and_say(int fd)
+{
+	return say_what_came(fd, ask(fd));
 }
