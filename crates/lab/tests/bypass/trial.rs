@@ -187,17 +187,17 @@ impl Trial {
     /// Runs the caller, with the executable that no rule names.
     #[track_caller]
     pub(crate) fn call(&self, user: &str, arguments: &[&str]) -> Report {
-        self.run(self.command(user, self.other()).args(arguments))
+        Self::run(&self.command(user, self.other()).args(arguments))
     }
 
     /// Runs a script, one of whose commands is the caller.
     #[track_caller]
     pub(crate) fn script(&self, user: &str, script: &str) -> Report {
-        self.run(self.command(user, "/bin/sh").args(["-euc", script]))
+        Self::run(&self.command(user, "/bin/sh").args(["-euc", script]))
     }
 
     #[track_caller]
-    fn run(&self, command: Command) -> Report {
+    fn run(command: &Command) -> Report {
         Report::read(&command.output(LIMIT).unwrap())
     }
 

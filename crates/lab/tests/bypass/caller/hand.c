@@ -83,6 +83,14 @@ static void *send_without_end(void *fd)
 	return NULL;
 }
 
+// The first bytes go ahead, so that it is known who sends before there is a whole request.
+static int ask_in_two(int fd)
+{
+	if (send(fd, request_ahead(4), 4, MSG_NOSIGNAL) != 4)
+		return say_refused("ask");
+	return ask_and_say(fd);
+}
+
 static int ask_without_end(int fd)
 {
 	pthread_t sender;
@@ -102,7 +110,7 @@ int take_command(int count, char **arguments)
 	if (option(count, arguments, "alone"))
 		while (read(channel, &byte, 1) > 0)
 			;
-	return getenv("STUFFED") ? ask_without_end(fd) : ask_and_say(fd);
+	return getenv("STUFFED") ? ask_without_end(fd) : ask_in_two(fd);
 }
 
 static char *number(int value)
