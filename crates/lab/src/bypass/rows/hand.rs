@@ -38,8 +38,8 @@ pub(super) const ROWS: &[Row] = &[
         "connection_whose_maker_ended_is_refused",
         &[23],
         "connection passed on (`SCM_RIGHTS`), its maker ended",
-        Agent(Reason::CallerReplaced),
-        "who sends is compared with who connected",
+        Agent(Reason::CallerGone),
+        "looked at again for each request",
     ),
     Row::new(
         "connection_passed_to_another_user_is_refused",
