@@ -267,7 +267,7 @@ impl Trial {
     fn outcome(&self, report: &Report, user: &str) -> Outcome {
         match (report.status, report.error.as_deref()) {
             (Some(status), _) => self.answered(status, user),
-            (None, Some("ETIMEDOUT")) => Outcome::Unanswered,
+            (None, Some("ETIMEDOUT" | "EAGAIN")) => Outcome::Unanswered,
             (None, Some(error)) => Outcome::Kernel(leaked(error)),
             (None, None) => Outcome::Passes,
         }

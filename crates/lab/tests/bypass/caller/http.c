@@ -60,7 +60,7 @@ const char *request_ahead(size_t length)
 // Returns the status of the answer, or -1 with errno set.
 static int hear(int fd)
 {
-	struct timeval patience = { .tv_sec = 20 };
+	struct timeval patience = { .tv_sec = 10 };
 	char reason[64];
 	size_t length = 0;
 
