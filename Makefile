@@ -16,7 +16,7 @@ export LATCHKEY_ROOTFS := $(ROOTFS)
 export LATCHKEY_BYPASS_CALLER := $(CALLER)/caller
 export LATCHKEY_BYPASS_RESULTS := $(TARGET)/bypass
 
-.PHONY: help deps clients build demo test test-slow bypass-matrix bench fmt lint clean-lab
+.PHONY: help deps clients build demo test test-slow test-kernels bypass-matrix bench fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -49,6 +49,12 @@ test-slow: clients ## Runs the tests that take minutes, whose names begin with s
 	@scripts/rootfs.sh trixie "$(ROOTFS)/trixie"
 	$(CARGO) build --workspace
 	$(CARGO) nextest run --workspace --profile slow
+	@$(MAKE) --no-print-directory test-kernels
+
+test-kernels: clients ## Runs the smoke tests on Debian's kernels in virtual machines, as root
+	@scripts/deps.sh kernels
+	$(CARGO) build --workspace
+	@CARGO=$(CARGO) scripts/kernels.sh "$(TARGET)/kernels" "$(ROOTFS)/bookworm"
 
 bypass-matrix:   ## Writes the table of ways round from the results of the last `make test`
 	$(BIN)/latchkey-lab bypass-matrix $(MATRIX)

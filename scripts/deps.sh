@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and testing need and is missing. As root on Debian; safe to run again.
-# Usage: deps.sh [test|bench]...   without arguments: what building and the demo need.
+# Usage: deps.sh [test|bench|kernels]...   without arguments: what building and the demo need.
 set -eu
 
 missing=""
@@ -23,7 +23,8 @@ for tier in "$@"; do
   case "$tier" in
     test) need dnsmasq dnsmasq-base; need /usr/sbin/dhclient isc-dhcp-client; need nft nftables; need faketime faketime; need openssl openssl; need mmdebstrap mmdebstrap; /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv" ;;
     bench) need nginx nginx-light; need wrk wrk ;;
-    *) echo "deps: unknown tier $tier: use test or bench" >&2; exit 64 ;;
+    kernels) [ "$(uname -m)" != x86_64 ] || { need qemu-system-x86_64 qemu-system-x86; need busybox busybox-static; need cpio cpio; need mkfs.ext4 e2fsprogs; need xz xz-utils; } ;;
+    *) echo "deps: unknown tier $tier: use test, bench or kernels" >&2; exit 64 ;;
   esac
 done
 
