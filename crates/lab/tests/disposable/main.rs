@@ -19,7 +19,7 @@ use latchkey_lab::system::profile::INSTANCE_PATH;
 use latchkey_record::observation::SignatureFinding;
 use machine::Machine;
 
-/// What root alone may read.
+/// What root alone may read under the profile of this test.
 const INSTANCE: &str = "http://169.254.169.254/metadata/instance?api-version=2021-08-01";
 
 #[test]
@@ -57,7 +57,7 @@ fn agent_on_the_root_control_group_brokers_and_leaves_nothing_open_until_it_is_d
     // Removing the pins is all that detaching takes; the host alone protects itself then.
     agent.kill();
     installed::remove_pins();
-    machine.wait_for_status("root", INSTANCE, 403);
+    machine.wait_for_status("root", INSTANCE, 401);
     let absent = SignatureFinding::Absent;
     let valid = SignatureFinding::Valid;
     machine.expect_observed(&[valid, valid, valid, absent]);
