@@ -15,8 +15,8 @@ set_up() {
   mount -t securityfs securityfs /sys/kernel/security
   ln -sf /proc/self/fd /dev/fd
   hostname machine
-  # Two that need a module at once would not wait for each other.
-  modprobe -a veth sch_ingress cls_bpf
+  # Two that need a module at once would not wait for each other, and tun is there only when loaded.
+  modprobe -a veth tun sch_ingress cls_bpf
   ip link set lo up
 }
 
