@@ -17,7 +17,6 @@ mod child;
 mod connect;
 mod datagram;
 mod error;
-mod guard;
 mod island;
 mod leash;
 mod message;

@@ -2,6 +2,7 @@
 //! forwarded ones and those of packet sockets. A link that cannot be guarded is reported, not ignored.
 
 mod clsact;
+mod measured;
 mod tcx;
 
 use std::fs;
@@ -15,6 +16,8 @@ use aya::programs::{Program, ProgramFd};
 use crate::error::InterceptError;
 use crate::rtnetlink::{Link, Rtnetlink};
 use crate::sys;
+
+pub(crate) use measured::{LoneGuard, unguarded};
 
 /// How a program gets onto a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

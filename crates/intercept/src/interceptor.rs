@@ -297,7 +297,7 @@ impl Interceptor {
 }
 
 /// Parses the object for the running kernel; maps that are pinned already are opened, not made.
-fn load_object(pin_dir: &Path, kernel_types: &Btf) -> Result<Ebpf, InterceptError> {
+pub(crate) fn load_object(pin_dir: &Path, kernel_types: &Btf) -> Result<Ebpf, InterceptError> {
     let mut loader = EbpfLoader::new();
     loader.btf(Some(kernel_types));
     for map in MAPS {

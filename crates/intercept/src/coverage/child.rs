@@ -17,7 +17,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, soc
 use super::island::Island;
 use super::message::{Answer, Line, Seen, Setting, Trial};
 use super::way::{Place, Way};
-use super::{attempt, connect, datagram, guard, leash, ring};
+use super::{attempt, connect, datagram, leash, ring};
+use crate::guard::unguarded;
 use crate::socket::netns_cookie;
 
 /// The sub-command by which a program becomes the probe's child; it is no part of its interface.
@@ -175,8 +176,8 @@ fn connect_from_nowhere(endpoint: SocketAddr) -> Result<Answer, Answer> {
 
 /// A device without the guard lets packets of packet sockets and forwarded ones out.
 fn look_at_links(setting: &Setting) -> Result<Answer, Answer> {
-    let names = guard::unguarded(&setting.pin_dir)
-        .map_err(|error| Answer::impossible("list the network devices", error))?;
+    let names = unguarded(&setting.pin_dir)
+        .map_err(|error| Answer::impossible("list the network devices", io::Error::other(error)))?;
     if names.is_empty() {
         return Ok(Answer::plain(Seen::Refused));
     }

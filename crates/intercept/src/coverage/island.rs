@@ -16,12 +16,12 @@ use rustix::net::{
 use super::attempt::judge_error;
 use super::connect::{family_of, through_nat64};
 use super::datagram::send_raw;
-use super::guard::{self, Guard};
 use super::message::{Answer, Seen, Trial};
 use super::packet;
 use super::sys;
 use super::tap::Tap;
 use super::way::Way;
+use crate::guard::LoneGuard;
 
 const DNS_PORT: u16 = 53;
 /// `SOCK_DCCP` of `linux/net.h`.
@@ -32,8 +32,7 @@ const DCCP_SOCKET: SocketType = SocketType::from_raw(6);
 pub(super) struct Island {
     uplink: Tap,
     inner: Tap,
-    _guard: Option<Guard>,
-    guard_note: &'static str,
+    _guard: LoneGuard,
 }
 
 impl Island {
@@ -45,18 +44,13 @@ impl Island {
         inner
             .face(Ipv4Addr::new(192, 0, 2, 77).into())
             .map_err(needs_taps)?;
-        let guard = guard::put_on(pin_dir, uplink.index())
-            .map_err(|error| Answer::impossible("put the guard on a device", error))?;
-        let guard_note = if guard.is_some() {
-            ""
-        } else {
-            "the agent has no guard for network devices"
-        };
+        let guard = LoneGuard::put_on(uplink.index(), pin_dir).map_err(|error| {
+            Answer::impossible("put the guard on a device", io::Error::other(error))
+        })?;
         Ok(Self {
             uplink,
             inner,
             _guard: guard,
-            guard_note,
         })
     }
 
@@ -84,8 +78,7 @@ impl Island {
         }
         let is_out = self.uplink.lets_out(target).map_err(unusable)?;
         Ok(match (is_out, is_below_sockets(way)) {
-            (true, true) => Answer::noted(Seen::Passed, self.guard_note),
-            (true, false) => Answer::plain(Seen::Passed),
+            (true, _) => Answer::plain(Seen::Passed),
             // Only a filter of packets stops it without a word.
             (false, true) => Answer::plain(Seen::Refused),
             (false, false) => Answer::noted(Seen::Refused, "dropped without a word"),

@@ -255,7 +255,7 @@ impl Round<'_> {
     fn read_off(&self, way: Way) -> Answer {
         let noted = |note| Answer::noted(Seen::Impossible, note);
         match way {
-            Way::ExecCapture if self.has_exec_link() => Answer::noted(
+            Way::ExecCapture if self.has_link("link_exec") => Answer::noted(
                 Seen::Listener,
                 "what was executed is captured in the kernel",
             ),
@@ -267,13 +267,18 @@ impl Round<'_> {
                 "a try would leave a record in the audit trail; the agent answers 421 and reads \
                  nothing",
             ),
-            _ => noted("no hook sees it: the connection stays that of the process that connected"),
+            _ if self.has_link("link_send") => Answer::noted(
+                Seen::Refused,
+                "whoever else sends is noticed, and the agent refuses the request",
+            ),
+            _ => noted(
+                "nothing is attached to send (tp_btf/sock_send_length): the connection stays that of \
+                 the process that connected",
+            ),
         }
     }
 
-    fn has_exec_link(&self) -> bool {
-        let pins = std::fs::read_dir(&self.probe.pin_dir).into_iter().flatten();
-        let mut names = pins.filter_map(|pin| pin.ok()?.file_name().into_string().ok());
-        names.any(|name| name.starts_with("link_exec"))
+    fn has_link(&self, pin: &str) -> bool {
+        self.probe.pin_dir.join(pin).exists()
     }
 }

@@ -75,6 +75,22 @@ pub(super) fn attach(
     put_filter(rtnetlink, program, index, NLM_F_CREATE | NLM_F_EXCL)
 }
 
+/// Puts the program onto a network link that goes away with its network namespace, without a pin.
+pub(super) fn attach_unpinned(
+    rtnetlink: &Rtnetlink,
+    program: &GuardProgram,
+    index: u32,
+) -> io::Result<()> {
+    add_qdisc(rtnetlink, index)?;
+    put_filter(rtnetlink, program, index, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Returns whether the guard's filter is on a network link and has the pinned program.
+pub(super) fn is_on(rtnetlink: &Rtnetlink, index: u32, pin: &Path) -> io::Result<bool> {
+    let pinned = ProgramInfo::from_pin(pin).map_err(io::Error::other)?;
+    Ok(program_of_filter(rtnetlink, index)? == Some(pinned.id()))
+}
+
 /// Takes off the filter that has the pinned program, and the queueing discipline that was made for
 /// it unless somebody else's filters need it.
 pub(super) fn detach(

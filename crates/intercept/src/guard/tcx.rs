@@ -2,7 +2,7 @@
 //! program is exchanged inside its link.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use super::{GuardProgram, PinKind, pin_in_place};
@@ -32,8 +32,7 @@ fn keep(program: &GuardProgram, index: u32, pin: &Path) -> io::Result<Kept> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::No),
         Err(error) => return Err(error),
     };
-    let info: LinkInfo<AnyTarget> = sys::object_info(link.as_fd())?;
-    let link_id = info.link_id;
+    let link_id = link_id(link.as_fd())?;
     let attached = sys::tcx::attached(index)?;
     match attached.iter().find(|each| each.link_id == link_id) {
         None => return Ok(Kept::No),
@@ -41,6 +40,14 @@ fn keep(program: &GuardProgram, index: u32, pin: &Path) -> io::Result<Kept> {
         Some(_) => sys::link_update(link.as_fd(), program.descriptor.as_fd())?,
     }
     Ok(Kept::Yes)
+}
+
+/// Returns whether the pinned link is on this very network link.
+pub(super) fn is_on(index: u32, pin: &Path) -> io::Result<bool> {
+    let link = sys::open_pinned(pin)?;
+    let link_id = link_id(link.as_fd())?;
+    let attached = sys::tcx::attached(index)?;
+    Ok(attached.iter().any(|each| each.link_id == link_id))
 }
 
 /// Takes the program off at once, also while somebody else holds the link.
@@ -51,4 +58,9 @@ pub(super) fn detach(pin: &Path) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => Ok(()),
         outcome => outcome,
     }
+}
+
+fn link_id(link: BorrowedFd<'_>) -> io::Result<u32> {
+    let info: LinkInfo<AnyTarget> = sys::object_info(link)?;
+    Ok(info.link_id)
 }

@@ -22,11 +22,13 @@ fn expected_in_enforce(way: Way) -> Verdict {
         Way::UdpSend | Way::UdpConnected | Way::UdpMapped | Way::UdpLite => Verdict::Refused,
         Way::OtherNamespace | Way::BindToDevice | Way::UserNamespace => Verdict::Refused,
         Way::ListenerPort | Way::LinksGuarded => Verdict::Refused,
-        Way::Nat64 | Way::RawIpv4 | Way::RawIpv4Header | Way::RawIpv6 => Verdict::Open,
-        Way::PacketRaw | Way::PacketDatagram | Way::PacketBypass | Way::Forwarded => Verdict::Open,
+        Way::RawIpv4 | Way::RawIpv4Header | Way::RawIpv6 => Verdict::Refused,
+        Way::PacketRaw | Way::PacketDatagram | Way::Forwarded => Verdict::Refused,
+        Way::PacketBypass => Verdict::Open,
         Way::OtherPortUdp | Way::OtherPortTcp => Verdict::Untouched,
         Way::Sctp | Way::Dccp => Verdict::NotTestable,
-        Way::ListenerDirect | Way::ExecCapture | Way::HandedOver => Verdict::NotTestable,
+        Way::ListenerDirect => Verdict::NotTestable,
+        Way::HandedOver => Verdict::Refused,
         _ => Verdict::Brokered,
     }
 }
@@ -34,7 +36,7 @@ fn expected_in_enforce(way: Way) -> Verdict {
 /// What passes in Audit and is counted, where Enforce refuses it.
 fn expected_in_audit(way: Way) -> Verdict {
     match (way, expected_in_enforce(way)) {
-        (Way::ListenerPort | Way::LinksGuarded, verdict) => verdict,
+        (Way::ListenerPort | Way::LinksGuarded | Way::HandedOver, verdict) => verdict,
         (_, Verdict::Refused) => Verdict::LetThrough,
         (_, verdict) => verdict,
     }
