@@ -130,6 +130,8 @@ pub(super) fn judge_error(error: Errno) -> Answer {
     match error {
         // The programs' words, and other filters' ones.
         Errno::CONNREFUSED | Errno::PERM | Errno::ACCESS => Answer::plain(Seen::Refused),
+        // What a raw socket is told of a packet that a filter on the device has dropped.
+        Errno::NOBUFS => Answer::noted(Seen::Refused, "dropped at the device"),
         // It was looked for on the loopback device as it was asked for.
         Errno::NETUNREACH | Errno::HOSTUNREACH => {
             Answer::noted(Seen::Passed, "only the missing route stopped it")

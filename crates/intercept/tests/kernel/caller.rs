@@ -6,6 +6,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use latchkey_intercept::Pid;
 
+/// What a caller executes.
+pub(crate) const SOURCE: &str = concat!(include_str!("packets.py"), include_str!("caller.py"));
+
 /// Where a caller lives besides the cgroup.
 pub(crate) enum Namespace {
     /// The namespaces of the test.
@@ -38,8 +41,7 @@ impl Caller {
                 command.args(["unshare", "--user", "--map-root-user"]);
             }
         }
-        let script = concat!(include_str!("packets.py"), include_str!("caller.py"));
-        command.args(["python3", "-c", script]);
+        command.args(["python3", "-c", SOURCE]);
         Self::spawn(command)
     }
 

@@ -1,16 +1,20 @@
 //! Programs are exchanged under way; nothing passes meanwhile, and detaching leaves nothing.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
 use aya::maps::{Array, Map, MapData};
 use latchkey_intercept::{
-    Counter, InterceptError, InterceptMode, Interceptor, attachments, detach,
+    Counter, InterceptError, InterceptMode, Interceptor, KernelLimits, attachments, detach,
 };
 
 use crate::world::{METADATA, METADATA_MAPPED, accept, count, has_connection, in_world};
+
+/// More than anybody here connects.
+const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
 #[test]
 fn second_agent_keeps_the_links_and_brings_its_own_programs() {
@@ -48,7 +52,13 @@ fn nothing_passes_while_programs_are_exchanged() {
 #[test]
 fn no_connection_is_lost_while_another_agent_brings_its_programs() {
     in_world(|world| {
-        let agent = world.agent(InterceptMode::Enforce);
+        let mut config = world.config.clone();
+        config.limits = KernelLimits {
+            connects_per_second: MILLION,
+            burst: MILLION,
+            ..config.limits
+        };
+        let agent = world.limited_agent(config.limits, InterceptMode::Enforce);
         let mut caller = world.caller();
         let (stop, stopped) = mpsc::channel::<()>();
         thread::scope(|scope| {
@@ -61,7 +71,7 @@ fn no_connection_is_lost_while_another_agent_brings_its_programs() {
             });
             assert_eq!(caller.ask(&format!("start-connecting {METADATA}")), "ok");
             for _ in 0..10 {
-                drop(Interceptor::attach(&world.config).unwrap());
+                drop(Interceptor::attach(&config).unwrap());
             }
             let answer = caller.ask("stop-connecting");
             drop(stop);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use aya::maps::{HashMap, Map, MapData};
 use latchkey_intercept::{Counter, FlowRecord, InterceptMode, ScriptPath, Standing};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, SOURCE};
 use crate::world::{Agent, METADATA, World, count, in_world, wait_until};
 
 /// A folder of scripts that goes away with the test.
@@ -24,7 +24,7 @@ impl Folder {
     /// Writes the caller as a script with this first line.
     fn script(&self, name: &str, interpreter: &str) -> PathBuf {
         let path = self.0.join(name);
-        let text = format!("#!{interpreter}\n{}", include_str!("caller.py"));
+        let text = format!("#!{interpreter}\n{SOURCE}");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         path
@@ -123,7 +123,7 @@ fn program_that_a_script_executes_is_not_the_script() {
         let agent = world.agent(InterceptMode::Enforce);
         let folder = Folder::new(world);
         let program = folder.0.join("program.py");
-        fs::write(&program, include_str!("caller.py")).unwrap();
+        fs::write(&program, SOURCE).unwrap();
         let path = folder.0.join("wrapper");
         let text = format!("#!/bin/sh\nexec {} {}\n", python(), program.display());
         fs::write(&path, text).unwrap();
