@@ -268,6 +268,10 @@ impl Trial {
         match (report.status, report.error.as_deref()) {
             (Some(status), _) => self.answered(status, user),
             (None, Some("ETIMEDOUT" | "EAGAIN")) => Outcome::Unanswered,
+            // A new agent may end what waits in vain, as a connection from before.
+            (None, Some("ECONNABORTED")) if self.row.outcome == Outcome::Unanswered => {
+                Outcome::Unanswered
+            }
             (None, Some(error)) => Outcome::Kernel(leaked(error)),
             (None, None) => Outcome::Passes,
         }

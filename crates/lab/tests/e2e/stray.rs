@@ -1,6 +1,9 @@
-//! Requests from a guest's network that no kernel program sees: what an attacker outside of the
-//! intercepted control group would send, and all that stands against it is the host.
+//! Requests from a guest's network that no kernel program sees: what an attacker sends who has taken
+//! the guard off the guest's links, outside of the intercepted control group. All that stands
+//! against it is the host.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
@@ -12,11 +15,49 @@ use latchkey_protocol::header::{HOST_AUTHORIZATION, HOST_CLAIMS, HOST_DATE};
 use latchkey_protocol::latch::IssuedKey;
 use latchkey_protocol::signature::Signable;
 use latchkey_protocol::{Claims, Elevation};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 
 use crate::world::{INSTANCE, World};
 
-/// Runs curl in the network namespace of a guest, and in the control group of this test.
+/// Runs curl in the network namespace of a guest, and in the control group of this test, while the
+/// links of the guest are not guarded.
 pub(crate) fn ask(world: &World, guest: &str, arguments: &[String]) -> Answer {
+    let agent = Halted::agent(world, guest);
+    take_guard_off(world.guest(guest).pin_dir());
+    let answer = ask_unguarded(world, guest, arguments);
+    drop(agent);
+    answer
+}
+
+/// An agent that does nothing, so that it restores nothing, until this is dropped.
+struct Halted(Pid);
+
+impl Halted {
+    fn agent(world: &World, guest: &str) -> Self {
+        let pid = world.system.agent_pid(guest).unwrap();
+        let pid = Pid::from_raw(pid.try_into().unwrap());
+        signal::kill(pid, Signal::SIGSTOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        signal::kill(self.0, Signal::SIGCONT).unwrap();
+    }
+}
+
+/// The kernel detaches a moment later; curl's next attempt to connect then gets through.
+fn take_guard_off(pin_dir: &Path) {
+    for pin in fs::read_dir(pin_dir).unwrap().flatten() {
+        if pin.file_name().to_string_lossy().starts_with("link_guard_") {
+            fs::remove_file(pin.path()).unwrap();
+        }
+    }
+}
+
+fn ask_unguarded(world: &World, guest: &str, arguments: &[String]) -> Answer {
     let state = LabState::read(world.system.lab().id()).unwrap();
     let holder = state.node(guest).unwrap().holder;
     let output = Command::new("nsenter")
@@ -117,10 +158,10 @@ fn key_of_another_guest_does_not_verify() {
 /// Returns the content of the one key file of a guest's agent.
 pub(crate) fn read_key(world: &World, guest: &str) -> String {
     let folder = world.system.key_folder(guest).unwrap();
-    let files: Vec<_> = std::fs::read_dir(folder)
+    let files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     assert_eq!(files.len(), 1, "{files:?}");
-    std::fs::read_to_string(&files[0]).unwrap()
+    fs::read_to_string(&files[0]).unwrap()
 }

@@ -3,7 +3,7 @@
 use latchkey_protocol::Reason;
 
 use super::{E2E, KERNEL};
-use crate::bypass::row::Outcome::{Agent, Brokered, Kernel, Unanswered};
+use crate::bypass::row::Outcome::{Agent, Brokered, Kernel};
 use crate::bypass::row::Row;
 
 pub(super) const ROWS: &[Row] = &[
@@ -41,8 +41,8 @@ pub(super) const ROWS: &[Row] = &[
         "connection_let_through_in_audit_ends_with_audit",
         &[42],
         "connection let through in Audit, used in Enforce",
-        Unanswered,
-        "egress guard: what Audit let through stops with it",
+        Kernel("ECONNABORTED"),
+        "destroyed when Enforce begins; egress guard: what Audit let through stops with it",
     ),
     Row::new(
         "direct_connection_is_misdirected_and_nothing_of_it_is_parsed",
