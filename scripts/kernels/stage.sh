@@ -15,12 +15,16 @@ mkdir -p "$stage/latchkey/bin" "$stage$source" "$stage$LATCHKEY_BIN_DIR" "$stage
 install -m 755 "$here/machine.sh" "$stage/latchkey/"
 cp "$(command -v cargo-nextest)" "$stage/latchkey/bin/"
 git ls-files -z -- Cargo.toml Cargo.lock .config crates | xargs -0 cp --parents -t "$stage$source"
-for program in "$LATCHKEY_BIN_DIR"/latchkey-*; do
+for program in "$LATCHKEY_BIN_DIR"/latchkey "$LATCHKEY_BIN_DIR"/latchkey-*; do
   case "$program" in *.d) ;; *) cp "$program" "$stage$LATCHKEY_BIN_DIR/" ;; esac
 done
 "${CARGO:-cargo}" metadata --format-version 1 --locked >"$stage/latchkey/cargo.json"
 "${CARGO:-cargo}" nextest list --workspace --list-type binaries-only --message-format json \
   | "$here/binaries.py" "$stage" >"$stage/latchkey/tests.json"
+# What the tests of the coverage probe start.
+"${CARGO:-cargo}" build --workspace --example coverage_child
+mkdir -p "$stage$LATCHKEY_BIN_DIR/examples"
+cp "$LATCHKEY_BIN_DIR/examples/coverage_child" "$stage$LATCHKEY_BIN_DIR/examples/"
 # The caller of the tests of ways round, where there is one.
 caller=${LATCHKEY_BYPASS_CALLER:-}
 if [ -n "$caller" ]; then

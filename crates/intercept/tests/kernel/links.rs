@@ -18,7 +18,17 @@ use crate::world::{World, count, in_world, wait_until};
 /// The endpoint, on the far side of the uplink (RFC 5737).
 const ENDPOINT: &str = "198.51.100.254";
 const REFUSED: &str = "ENOBUFS";
-const KINDS: [GuardKind; 2] = [GuardKind::Tcx, GuardKind::Clsact];
+/// Every kind that the running kernel has, the best first.
+fn kinds() -> &'static [GuardKind] {
+    match best() {
+        GuardKind::Tcx => &[GuardKind::Tcx, GuardKind::Clsact],
+        GuardKind::Clsact => &[GuardKind::Clsact],
+    }
+}
+
+fn best() -> GuardKind {
+    GuardKind::supported().unwrap()
+}
 const EMPTY: Namespace = Namespace::Network {
     setup: "ip link set lo up",
 };
@@ -113,7 +123,7 @@ fn pins(pin_dir: &Path) -> Vec<String> {
 
 #[test]
 fn packet_sockets_do_not_reach_the_endpoint_whatever_they_claim() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             let agent = network.guard(kind, InterceptMode::Enforce);
@@ -147,7 +157,7 @@ fn packet_sockets_do_not_reach_the_endpoint_whatever_they_claim() {
 fn other_ports_of_the_same_address_pass_from_packet_sockets() {
     in_world(|world| {
         let mut network = Network::new(world);
-        let agent = network.guard(GuardKind::Tcx, InterceptMode::Enforce);
+        let agent = network.guard(best(), InterceptMode::Enforce);
         let mut caller = world.caller();
         for (way, arrives) in [
             ("via=frame proto=udp port=53 payload=x", "udp 53"),
@@ -176,8 +186,12 @@ fn links_without_frames_are_guarded_too() {
         let mut caller = world.caller();
         assert_eq!(caller.ask("open-tun tun9"), "ok");
         run("ip addr add 203.0.113.1/24 dev tun9; ip link set tun9 up");
-        let agent = network.guard(GuardKind::Tcx, InterceptMode::Enforce);
-        assert_eq!(guarded(&agent), ["tun9 tcx", "up0 tcx"]);
+        let agent = network.guard(best(), InterceptMode::Enforce);
+        let kind = best().as_str();
+        assert_eq!(
+            guarded(&agent),
+            [format!("tun9 {kind}"), format!("up0 {kind}")]
+        );
         for claims in ["0800", "86dd", "0806"] {
             let packet = format!("via=packet device=tun9 claims={claims}");
             assert_eq!(send(&mut caller, &packet), REFUSED, "{claims}");
@@ -203,7 +217,7 @@ fn behind(world: &World, near: &str, address: &str) -> Caller {
 
 #[test]
 fn forwarded_packets_do_not_reach_the_endpoint() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             let mut inside = behind(world, "near0", "192.0.2.2");
@@ -254,8 +268,10 @@ fn bridged_and_macvlan_namespaces_do_not_reach_the_endpoint() {
             "ip link add br0 type bridge; ip link set br0 up; ip link set near0 master br0
              ip link set up0 master br0",
         );
-        let agent = network.guard(GuardKind::Tcx, InterceptMode::Enforce);
-        assert_eq!(guarded(&agent), ["br0 tcx", "near0 tcx", "up0 tcx"]);
+        let agent = network.guard(best(), InterceptMode::Enforce);
+        let kind = best().as_str();
+        let expected = ["br0", "near0", "up0"].map(|link| format!("{link} {kind}"));
+        assert_eq!(guarded(&agent), expected);
         let way = "via=frame device=in0 source=198.51.100.2";
         assert_eq!(send(&mut bridged, way), "ok");
         assert_eq!(send(&mut bridged, &format!("{way} port=53")), "ok");
@@ -280,7 +296,7 @@ fn bridged_and_macvlan_namespaces_do_not_reach_the_endpoint() {
 
 #[test]
 fn own_connection_passes_the_links_also_after_a_restart() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             assert_eq!(network.far.ask(&format!("listen {ENDPOINT} 80")), "ok");
@@ -299,7 +315,7 @@ fn own_connection_passes_the_links_also_after_a_restart() {
 
 #[test]
 fn audit_passes_and_counts_and_enforce_then_stops() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             let mut agent = network.guard(kind, InterceptMode::Audit);
@@ -321,7 +337,7 @@ fn audit_passes_and_counts_and_enforce_then_stops() {
 
 #[test]
 fn link_that_appears_later_is_told_and_guarded_and_one_that_goes_leaves_no_pin() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let network = Network::new(world);
             let events = LinkEvents::open().unwrap();
@@ -361,10 +377,11 @@ fn wait_for(events: &LinkEvents) {
 
 #[test]
 fn guard_that_somebody_took_off_is_put_back() {
-    for (kind, take_off) in [
-        (GuardKind::Clsact, "tc qdisc del dev up0 clsact"),
-        (GuardKind::Tcx, "rm PINS/link_guard_*"),
-    ] {
+    for &kind in kinds() {
+        let take_off = match kind {
+            GuardKind::Clsact => "tc qdisc del dev up0 clsact",
+            GuardKind::Tcx => "rm PINS/link_guard_*",
+        };
         in_world(|world| {
             let network = Network::new(world);
             let mut agent = network.guard(kind, InterceptMode::Enforce);
@@ -382,7 +399,7 @@ fn guard_that_somebody_took_off_is_put_back() {
 
 #[test]
 fn detaching_leaves_nothing_on_any_link() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             let agent = network.guard(kind, InterceptMode::Enforce);
@@ -423,7 +440,7 @@ fn filters_of_others_on_the_same_link_stay() {
 /// signature stops it.
 #[test]
 fn packet_socket_that_bypasses_queueing_passes_the_guard_of_the_link() {
-    for kind in KINDS {
+    for &kind in kinds() {
         in_world(|world| {
             let mut network = Network::new(world);
             let agent = network.guard(kind, InterceptMode::Enforce);
