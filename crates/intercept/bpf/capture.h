@@ -51,6 +51,7 @@ static __always_inline bool capture_executable(struct task_struct *task, struct 
 		return false; /* a kernel thread */
 	identity->executable_inode = BPF_CORE_READ(inode, i_ino);
 	identity->executable_device = BPF_CORE_READ(inode, i_sb, s_dev);
+	identity->executable_generation = BPF_CORE_READ(inode, i_generation);
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include "egress.h"
 #include "endpoints.h"
 #include "exec.h"
+#include "executed.h"
 #include "flow.h"
 #include "layout.h"
 #include "limit.h"

@@ -114,6 +114,24 @@ struct thread {
 };
 _Static_assert(sizeof(struct thread) == 312, "src/layout.rs");
 
+/* The file that a process executed, as it was known in that moment. */
+struct executed {
+	__u64 exec_id; /* of the exec; the process may have another one by now */
+	__u64 inode;
+	__u32 device; /* major << 20 | minor */
+	__u32 generation; /* of the inode, whose number may be given to another file */
+	__u32 is_known;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct executed) == 32, "src/layout.rs");
+
+/* A thread and its process as they are when the agent asks. */
+struct description {
+	struct thread thread;
+	struct executed executed;
+};
+_Static_assert(sizeof(struct description) == 344, "src/layout.rs");
+
 /* The caller of connect(), as the kernel knew it in that moment. */
 struct identity {
 	struct thread thread;
@@ -128,7 +146,7 @@ struct identity {
 	__u16 original_port;
 	__u16 address_family;
 	__u8 comm[COMM_BYTES];
-	__u32 reserved;
+	__u32 executable_generation;
 };
 _Static_assert(sizeof(struct identity) == 392, "src/layout.rs");
 

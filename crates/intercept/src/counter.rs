@@ -80,6 +80,9 @@ counters! {
     ExecTableFull => "exec_table_full",
     /// Connections over which another process than the one that connected has sent something.
     HandedOver => "handed_over",
+    /// Executions and forks of which the executed file could not be remembered; such a process is
+    /// not served until it executes something.
+    ExecutableLost => "executable_lost",
 }
 
 /// A snapshot of all counters since the maps were first pinned.

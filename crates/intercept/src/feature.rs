@@ -10,6 +10,10 @@ pub enum Feature {
     /// Scripts are known by the path that was executed (`tp_btf/sched_process_exec`, `_fork` and
     /// `_exit`). Without it no caller matches a rule for scripts.
     ScriptAtExec,
+    /// The file that a caller executes is known from its execution
+    /// (`tp_btf/sched_process_exec` and `_fork`, `iter/task`). Without it from what a process shows
+    /// of itself, and any process may show another file (`PR_SET_MM_MAP`).
+    ExecutableAtExec,
     /// Somebody else who sends over a caller's connection is noticed (`tp_btf/sock_send_length`,
     /// kernel 6.4). Without it only the process that connected is looked at.
     Handover,
@@ -23,8 +27,9 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, the ones that stand for others behind them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::ScriptAtExec,
+        Self::ExecutableAtExec,
         Self::Handover,
         Self::HandoverBeforeSend,
         Self::ThreadState,
@@ -35,6 +40,7 @@ impl Feature {
     pub const fn hook(self) -> &'static str {
         match self {
             Self::ScriptAtExec => "tp_btf/sched_process_{exec,fork,exit}",
+            Self::ExecutableAtExec => "tp_btf/sched_process_{exec,fork}, iter/task",
             Self::Handover => "tp_btf/sock_send_length",
             Self::HandoverBeforeSend => "tp_btf/tcp_sendmsg_locked",
             Self::ThreadState => "iter/task",
@@ -46,6 +52,7 @@ impl Feature {
     pub const fn kernel(self) -> &'static str {
         match self {
             Self::ScriptAtExec => "5.5: tp_btf",
+            Self::ExecutableAtExec => "6.1: iter/task of one thread",
             Self::Handover => "6.4: sock_send_length",
             Self::HandoverBeforeSend => "6.16: tcp_sendmsg_locked",
             Self::ThreadState => "6.1: iter/task of one thread",
@@ -56,6 +63,7 @@ impl Feature {
     pub(crate) const fn links(self) -> &'static [&'static str] {
         match self {
             Self::ScriptAtExec => &["exit", "fork", "exec"],
+            Self::ExecutableAtExec => &["inherited", "executed"],
             Self::Handover | Self::HandoverBeforeSend => &["send"],
             Self::ThreadState => &[],
         }
@@ -66,6 +74,7 @@ impl Feature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ScriptAtExec => "script_at_exec",
+            Self::ExecutableAtExec => "executable_at_exec",
             Self::Handover => "handover",
             Self::HandoverBeforeSend => "handover_before_send",
             Self::ThreadState => "thread_state",

@@ -103,7 +103,8 @@ impl FlowRecord {
             egid: Gid(thread.egid),
             supplementary_groups: thread.into(),
             initial_user_namespace: thread.user_namespace_level == 0,
-            executable: Executable::new(identity.executable_device, identity.executable_inode),
+            executable: Executable::new(identity.executable_device, identity.executable_inode)
+                .of_generation(identity.executable_generation),
             exec_id: ExecId(thread.exec_id),
             script,
             cgroup_id: identity.cgroup_id,
@@ -155,6 +156,8 @@ pub(crate) struct KernelTables {
     pub(crate) flows: OwnedFd,
     pub(crate) scripts: OwnedFd,
     pub(crate) handovers: OwnedFd,
+    /// Whether the file that a process executed is recorded.
+    pub(crate) knows_executed: bool,
     /// The program that describes one thread, where the kernel has such.
     pub(crate) thread_iterator: Option<OwnedFd>,
 }

@@ -168,6 +168,7 @@ impl Interceptor {
             flows: hash_descriptor(&mut object, "flows")?,
             scripts: hash_descriptor(&mut object, "scripts")?,
             handovers: hash_descriptor(&mut object, "handovers")?,
+            knows_executed: tracing.knows_executed(),
             thread_iterator: tracing.thread_iterator,
         });
         Ok(Self {
@@ -300,6 +301,8 @@ impl Interceptor {
 pub(crate) fn load_object(pin_dir: &Path, kernel_types: &Btf) -> Result<Ebpf, InterceptError> {
     let mut loader = EbpfLoader::new();
     loader.btf(Some(kernel_types));
+    // aya has no type for storage on tasks, which only the programs use.
+    loader.allow_unsupported_maps();
     for map in MAPS {
         loader.map_pin_path(map.name, map.pin(pin_dir));
     }

@@ -186,6 +186,24 @@ pub(crate) struct Thread {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
+pub(crate) struct Executed {
+    pub(crate) exec_id: u64,
+    pub(crate) inode: u64,
+    pub(crate) device: u32,
+    pub(crate) generation: u32,
+    pub(crate) is_known: u32,
+    pub(crate) reserved: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Description {
+    pub(crate) thread: Thread,
+    pub(crate) executed: Executed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Identity {
     pub(crate) thread: Thread,
     pub(crate) executable_inode: u64,
@@ -199,7 +217,7 @@ pub(crate) struct Identity {
     pub(crate) original_port: u16,
     pub(crate) address_family: u16,
     pub(crate) comm: [u8; 16],
-    pub(crate) reserved: u32,
+    pub(crate) executable_generation: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -270,6 +288,8 @@ const _: () = {
     assert!(size_of::<Heartbeat>() == 16, "bpf/layout.h");
     assert!(size_of::<LimitSettings>() == 32, "bpf/layout.h");
     assert!(size_of::<Thread>() == 312, "bpf/layout.h");
+    assert!(size_of::<Executed>() == 32, "bpf/layout.h");
+    assert!(size_of::<Description>() == 344, "bpf/layout.h");
     assert!(size_of::<Identity>() == 392, "bpf/layout.h");
     assert!(size_of::<ProcessKey>() == 16, "bpf/layout.h");
     assert!(size_of::<Script>() == 272, "bpf/layout.h");
@@ -282,8 +302,8 @@ const _: () = {
 )]
 mod plain_data {
     use super::{
-        Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings, Pod,
-        ProcessKey, Script, Settings, Thread,
+        Address, Description, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity,
+        LimitSettings, Pod, ProcessKey, Script, Settings,
     };
 
     // SAFETY: integers and byte arrays, repr(C); the size assertions above leave no padding.
@@ -307,5 +327,5 @@ mod plain_data {
     // SAFETY: as above.
     unsafe impl Pod for Script {}
     // SAFETY: as above.
-    unsafe impl Pod for Thread {}
+    unsafe impl Pod for Description {}
 }

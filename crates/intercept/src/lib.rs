@@ -48,15 +48,18 @@
 //!
 //! # Tracing programs
 //!
-//! Tracing programs see the whole machine and do nothing for processes outside of that cgroup. They
-//! are optional: [`Interceptor::missing_features`] tells what a kernel refused.
+//! Tracing programs see the whole machine and do nothing for processes outside of that cgroup, but
+//! for the two that record what a process executed: it may come into the cgroup later. They are
+//! optional: [`Interceptor::missing_features`] tells what a kernel refused.
 //!
 //! | program | hook | does | kernel | without it |
 //! |---|---|---|---|---|
 //! | `record_exec`, `record_fork`, `forget_exec` | `tp_btf/sched_process_exec`, `_fork`, `_exit` | keep the script that each process runs | 6.1 | no caller has a script |
+//! | `record_executable`, `inherit_executable` | `tp_btf/sched_process_exec`, `_fork` | keep the file that each process executed | 6.1 | what a process shows as its executable is believed |
+//! | `record_running` | `iter/task`, run by [`Interceptor::attach`] | does so for processes that are there already | 6.1 | as above |
 //! | `watch_sending` | `tp_btf/tcp_sendmsg_locked` | marks a connection over which somebody else sends, before the bytes are there | 6.16 | `watch_sent` |
 //! | `watch_sent` | `tp_btf/sock_send_length` | the same, once they are sent | 6.4 | [`Standing::HandedOver`] is never told |
-//! | `describe_thread` | `iter/task`, run by the agent | tells what a thread is now | 6.1 | [`FlowTable::standing`] reads `/proc`, which cannot tell an exec of the same file |
+//! | `describe_thread` | `iter/task`, run by the agent | tells what a thread is now and what its process executed | 6.1 | [`FlowTable::standing`] reads `/proc`, which cannot tell an exec of the same file |
 //!
 //! Their links cannot be updated: a new one takes the old one's pin, and for a moment both run.
 //!
@@ -85,6 +88,7 @@
 //! | `shares` | hash of 65,536 | cgroup → redirected connections that are open |
 //! | `scripts` | hash of 32,768 | process number and start time → exec id, path of the script |
 //! | `handovers` | hash of 65,536 | as `flows` → whether somebody else has sent over the connection |
+//! | `executed` | task storage | the file that the process executed, and in which exec; freed with it |
 //!
 //! # What a look at a caller does not see
 //!
@@ -97,6 +101,25 @@
 //! Credentials are those that are in force: `io_uring`'s for a registered personality, the effective
 //! ids of a set-user-ID program. They are compared with the thread's own later, so whoever borrowed
 //! credentials to connect counts as replaced.
+//!
+//! # What a process shows as its executable
+//!
+//! A flow record holds what `/proc/PID/exe` shows, and a process may make that another file
+//! (`PR_SET_MM_MAP`): in a child that shares its memory and has a user namespace of its own.
+//! [`FlowTable::standing`] therefore compares it with the file that was executed, by device, inode
+//! number and generation; who shows another one is [`Standing::Replaced`]. What this does not see:
+//!
+//! - A process that ran before the programs were first attached is taken at its word of that moment,
+//!   and so are the children that it had. What it shows later is compared with that. A restart of the
+//!   agent changes nothing for it, because links and records are pinned.
+//! - On a file system whose inodes have no generation (overlayfs), a file that got the number of the
+//!   executed one after that was removed is taken for it.
+//! - What a process executed and what it runs may differ: whoever may trace it, preload into it or
+//!   write to its memory speaks in its name.
+//!
+//! A process that CRIU restored shows the program that it was and has executed `criu`: it is refused.
+//! So is one of which the kernel had no memory for a record ([`Counter::ExecutableLost`]), until it
+//! executes something.
 //!
 //! # Connections from before
 //!

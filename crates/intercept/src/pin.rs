@@ -13,8 +13,8 @@ use crate::error::InterceptError;
 use crate::guard;
 use crate::hook::{Attachment, HOOKS, remove_if_present};
 use crate::layout::{
-    self, Address, EndpointKey, EndpointValue, FlowKey, Heartbeat, Identity, LimitSettings,
-    ProcessKey, Script, Settings,
+    self, Address, EndpointKey, EndpointValue, Executed, FlowKey, Heartbeat, Identity,
+    LimitSettings, ProcessKey, Script, Settings,
 };
 use crate::mount::{self, MountError};
 use crate::pinned::replacement;
@@ -32,7 +32,7 @@ pub(crate) struct PinnedMap {
 const WORD: usize = size_of::<u32>();
 
 /// Every map of the object.
-pub(crate) const MAPS: [PinnedMap; 13] = [
+pub(crate) const MAPS: [PinnedMap; 14] = [
     PinnedMap {
         name: "settings",
         key_bytes: WORD,
@@ -110,6 +110,12 @@ pub(crate) const MAPS: [PinnedMap; 13] = [
         key_bytes: size_of::<FlowKey>(),
         value_bytes: WORD,
         slots: layout::FLOW_SLOTS,
+    },
+    PinnedMap {
+        name: "executed",
+        key_bytes: WORD,
+        value_bytes: size_of::<Executed>(),
+        slots: 0,
     },
 ];
 

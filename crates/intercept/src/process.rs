@@ -65,6 +65,8 @@ impl StartTime {
 pub struct Executable {
     device: u32,
     inode: u64,
+    /// Tells files apart that had the same inode number one after the other; 0 where unknown.
+    generation: u32,
 }
 
 impl Executable {
@@ -73,7 +75,16 @@ impl Executable {
     /// Makes an executable of the kernel's device number (`major << 20 | minor`) and an inode.
     #[must_use]
     pub const fn new(device: u32, inode: u64) -> Self {
-        Self { device, inode }
+        Self {
+            device,
+            inode,
+            generation: 0,
+        }
+    }
+
+    /// The same with the inode's generation, which the file system chose.
+    pub(crate) const fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     /// Returns the major device number.

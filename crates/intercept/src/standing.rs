@@ -1,6 +1,7 @@
 //! Whether a caller still is what it was when it connected, asked for each request of a connection.
 //!
-//! The kernel compares: the process lives, has executed nothing since, and has the same credentials.
+//! The kernel compares: the process lives, has executed nothing since, has the same credentials, and
+//! has executed what it shows as its executable.
 //! A process that was given the socket is noticed when it sends, where the kernel tells who does.
 
 use std::fs;
@@ -10,8 +11,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use crate::flow::{FlowError, FlowRecord, KernelTables};
-use crate::layout::{FlowKey, Thread};
-use crate::process::{AgentProcess, ProcessError};
+use crate::layout::{Description, Executed, FlowKey, Thread};
+use crate::process::{AgentProcess, Executable, ProcessError};
 use crate::sys;
 use crate::thread::{SupplementaryGroups, Tid};
 
@@ -22,8 +23,8 @@ pub enum Standing {
     Unchanged,
     /// The process has ended.
     Gone,
-    /// It has executed a file, even if the same again, changed its credentials, or its number
-    /// belongs to another process.
+    /// It has executed a file, even if the same again, changed its credentials, shows another file
+    /// than it executed, or its number belongs to another process.
     Replaced,
     /// Another process has sent something over its connection.
     HandedOver,
@@ -75,7 +76,7 @@ impl KernelTables {
     /// Finds out what has become of a caller; a few system calls, none of which waits.
     pub(crate) fn standing(&self, flow: &FlowRecord) -> Result<Standing, FlowError> {
         let standing = match &self.thread_iterator {
-            Some(iterator) => by_kernel(iterator.as_fd(), flow),
+            Some(iterator) => self.by_kernel(iterator.as_fd(), flow),
             None => by_proc(flow),
         };
         match standing.map_err(FlowError::Caller)? {
@@ -87,32 +88,46 @@ impl KernelTables {
             standing => Ok(standing),
         }
     }
-}
 
-fn by_kernel(iterator: BorrowedFd<'_>, flow: &FlowRecord) -> io::Result<Standing> {
-    // The thread that connected may have ended and its number be somebody else's.
-    for number in [flow.tid, Tid(flow.pid.0)] {
-        let thread: Option<Thread> = sys::tracing::read_thread(iterator, number.0)?;
-        match thread {
-            Some(thread) if thread.tgid == flow.pid.0 => return Ok(compare(&thread, flow)),
-            _ => {}
+    fn by_kernel(&self, iterator: BorrowedFd<'_>, flow: &FlowRecord) -> io::Result<Standing> {
+        // The thread that connected may have ended and its number be somebody else's.
+        for number in [flow.tid, Tid(flow.pid.0)] {
+            let found: Option<Description> = sys::tracing::read_thread(iterator, number.0)?;
+            match found {
+                Some(found) if found.thread.tgid == flow.pid.0 => {
+                    return Ok(self.compare(&found, flow));
+                }
+                _ => {}
+            }
+        }
+        Ok(Standing::Gone)
+    }
+
+    fn compare(&self, found: &Description, flow: &FlowRecord) -> Standing {
+        let is_same = is_unchanged(&found.thread, flow)
+            && (!self.knows_executed || is_executed(&found.executed, flow));
+        match (is_same, found.thread.process_has_ended) {
+            (true, 0) => Standing::Unchanged,
+            (false, 0) => Standing::Replaced,
+            _ => Standing::Gone,
         }
     }
-    Ok(Standing::Gone)
 }
 
-fn compare(thread: &Thread, flow: &FlowRecord) -> Standing {
-    let is_same = thread.start_boottime_ns == flow.start_time.nanoseconds()
+fn is_unchanged(thread: &Thread, flow: &FlowRecord) -> bool {
+    thread.start_boottime_ns == flow.start_time.nanoseconds()
         && thread.exec_id == flow.exec_id.0
         && [thread.uid, thread.euid] == [flow.uid.0, flow.euid.0]
         && [thread.gid, thread.egid] == [flow.gid.0, flow.egid.0]
         && thread.user_namespace == flow.user_namespace
-        && SupplementaryGroups::from(thread) == flow.supplementary_groups;
-    match (is_same, thread.process_has_ended) {
-        (true, 0) => Standing::Unchanged,
-        (false, 0) => Standing::Replaced,
-        _ => Standing::Gone,
-    }
+        && SupplementaryGroups::from(thread) == flow.supplementary_groups
+}
+
+/// SECURITY: what a process shows as its executable it may have chosen; what it executed it has not.
+/// A process of which nothing is recorded shows nothing that could be believed.
+fn is_executed(executed: &Executed, flow: &FlowRecord) -> bool {
+    let file = Executable::new(executed.device, executed.inode).of_generation(executed.generation);
+    executed.is_known != 0 && executed.exec_id == flow.exec_id.0 && file == flow.executable
 }
 
 /// Without the kernel's help only another file can be told from the one that connected.
@@ -153,6 +168,42 @@ mod tests {
             start_time: StartTime::from_nanoseconds(ticks * 10_000_000),
             executable: Executable::new(0, file.ino()),
             ..FlowRecord::new(&Identity::default(), None, Connection::default())
+        }
+    }
+
+    #[test]
+    fn only_the_file_of_the_same_exec_is_believed() {
+        let identity = Identity {
+            thread: Thread {
+                exec_id: 5,
+                ..Thread::default()
+            },
+            executable_device: 1,
+            executable_inode: 2,
+            executable_generation: 3,
+            ..Identity::default()
+        };
+        let flow = FlowRecord::new(&identity, None, Connection::default());
+        let executed = Executed {
+            exec_id: 5,
+            inode: 2,
+            device: 1,
+            generation: 3,
+            is_known: 1,
+            reserved: 0,
+        };
+        assert!(is_executed(&executed, &flow));
+        let changes: [fn(&mut Executed); 5] = [
+            |executed| executed.exec_id = 4,
+            |executed| executed.inode = 0,
+            |executed| executed.device = 0,
+            |executed| executed.generation = 0,
+            |executed| executed.is_known = 0,
+        ];
+        for change in changes {
+            let mut other = executed;
+            change(&mut other);
+            assert!(!is_executed(&other, &flow), "{other:?}");
         }
     }
 

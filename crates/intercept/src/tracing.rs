@@ -46,6 +46,20 @@ const SCRIPT_AT_EXEC: &[Tracer] = &[
     },
 ];
 
+/// In the order of attaching: children of whoever executes in between inherit the record.
+const EXECUTABLE_AT_EXEC: &[Tracer] = &[
+    Tracer {
+        program: "inherit_executable",
+        tracepoint: "sched_process_fork",
+        name: "inherited",
+    },
+    Tracer {
+        program: "record_executable",
+        tracepoint: "sched_process_exec",
+        name: "executed",
+    },
+];
+
 /// The best first; one of them is attached.
 const HANDOVER: [(Feature, Tracer); 2] = [
     (
@@ -67,11 +81,16 @@ const HANDOVER: [(Feature, Tracer); 2] = [
 ];
 
 const THREAD_ITERATOR: &str = "describe_thread";
+const RUNNING_ITERATOR: &str = "record_running";
+/// A process that is born while the others are visited may be missed, its parent next time is not.
+const MAX_VISITS: u32 = 16;
 
 /// The tracing programs that the kernel took.
 #[derive(Debug, Default)]
 pub(crate) struct Tracing {
     programs: Vec<(Tracer, ProgramFd)>,
+    /// Records the executables of what runs already, if there are programs that record the others.
+    running_iterator: Option<OwnedFd>,
     /// Describes one thread.
     pub(crate) thread_iterator: Option<OwnedFd>,
     pub(crate) missing: Vec<MissingFeature>,
@@ -81,13 +100,19 @@ impl Tracing {
     /// Offers the programs to the kernel; a feature of which one is refused is missing whole.
     pub(crate) fn load(object: &mut Ebpf, kernel_types: &Btf) -> Self {
         let mut tracing = Self::default();
-        let scripts: Result<Vec<_>, _> = SCRIPT_AT_EXEC
-            .iter()
-            .map(|tracer| Ok((*tracer, tracer.load(object, kernel_types)?)))
-            .collect();
-        match scripts {
+        match load_all(SCRIPT_AT_EXEC, object, kernel_types) {
             Ok(programs) => tracing.programs.extend(programs),
             Err(error) => tracing.lack(Feature::ScriptAtExec, error),
+        }
+        let running = load_iterator(RUNNING_ITERATOR, object, kernel_types);
+        let executables = running
+            .and_then(|running| Ok((running, load_all(EXECUTABLE_AT_EXEC, object, kernel_types)?)));
+        match executables {
+            Ok((running, programs)) => {
+                tracing.running_iterator = Some(running);
+                tracing.programs.extend(programs);
+            }
+            Err(error) => tracing.lack(Feature::ExecutableAtExec, error),
         }
         for (feature, tracer) in HANDOVER {
             match tracer.load(object, kernel_types) {
@@ -98,7 +123,7 @@ impl Tracing {
                 Err(error) => tracing.lack(feature, error),
             }
         }
-        match load_thread_iterator(object, kernel_types) {
+        match load_iterator(THREAD_ITERATOR, object, kernel_types) {
             Ok(program) => tracing.thread_iterator = Some(program),
             Err(error) => tracing.lack(Feature::ThreadState, error),
         }
@@ -112,9 +137,31 @@ impl Tracing {
     /// Attaches what was loaded, each by a pinned link that takes the place of an older one.
     pub(crate) fn attach(&mut self, pin_dir: &Path) -> Result<Vec<HeldLink>, InterceptError> {
         let programs = self.programs.drain(..);
-        programs
+        let links = programs
             .map(|(tracer, program)| tracer.attach(program, pin_dir))
-            .collect()
+            .collect::<Result<_, _>>()?;
+        self.record_running()?;
+        Ok(links)
+    }
+
+    /// Returns whether the file that a process executed is recorded.
+    pub(crate) fn knows_executed(&self) -> bool {
+        self.running_iterator.is_some()
+    }
+
+    /// Takes what runs already at its word, once what it executes from now on is recorded.
+    fn record_running(&self) -> Result<(), InterceptError> {
+        let Some(iterator) = &self.running_iterator else {
+            return Ok(());
+        };
+        for _ in 0..MAX_VISITS {
+            let recorded = sys::tracing::visit_threads(iterator.as_fd())
+                .map_err(InterceptError::file("run", RUNNING_ITERATOR))?;
+            if recorded == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -149,20 +196,34 @@ impl Tracer {
     }
 }
 
-fn load_thread_iterator(object: &mut Ebpf, kernel_types: &Btf) -> Result<OwnedFd, InterceptError> {
-    let loaded = match object.program_mut(THREAD_ITERATOR) {
+/// Loads the programs of a feature that needs all of them.
+fn load_all(
+    tracers: &[Tracer],
+    object: &mut Ebpf,
+    kernel_types: &Btf,
+) -> Result<Vec<(Tracer, ProgramFd)>, InterceptError> {
+    tracers
+        .iter()
+        .map(|tracer| Ok((*tracer, tracer.load(object, kernel_types)?)))
+        .collect()
+}
+
+fn load_iterator(
+    name: &'static str,
+    object: &mut Ebpf,
+    kernel_types: &Btf,
+) -> Result<OwnedFd, InterceptError> {
+    let loaded = match object.program_mut(name) {
         Some(Program::Iter(program)) => program
             .load("task", kernel_types)
             .and_then(|()| program.fd()),
         _ => {
-            return Err(InterceptError::Missing {
-                name: THREAD_ITERATOR,
-            });
+            return Err(InterceptError::Missing { name });
         }
     };
     loaded
         .and_then(|descriptor| Ok(descriptor.as_fd().try_clone_to_owned()?))
-        .map_err(refused(THREAD_ITERATOR))
+        .map_err(refused(name))
 }
 
 fn refused(program: &'static str) -> impl FnOnce(ProgramError) -> InterceptError {
@@ -176,7 +237,11 @@ fn refused(program: &'static str) -> impl FnOnce(ProgramError) -> InterceptError
 pub(crate) fn detach(pin_dir: &Path) -> Result<(), InterceptError> {
     // What cleans up goes last.
     let handover = HANDOVER.iter().map(|(_, tracer)| tracer);
-    for tracer in handover.chain(SCRIPT_AT_EXEC.iter().rev()) {
+    let executables = EXECUTABLE_AT_EXEC.iter().rev();
+    for tracer in handover
+        .chain(executables)
+        .chain(SCRIPT_AT_EXEC.iter().rev())
+    {
         for pin in tracer.pins(pin_dir) {
             remove_if_present(&pin)?;
         }

@@ -74,18 +74,29 @@ fn iterator_link(program: BorrowedFd<'_>, thread: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Opens what runs the program once, while it is read, over one thread or, by the number 0, over
+/// all threads that the caller's pid namespace has.
+fn open_iterator(program: BorrowedFd<'_>, thread: u32) -> io::Result<File> {
+    let link = iterator_link(program, thread)?;
+    let attributes = [link.as_raw_fd(), 0];
+    // SAFETY: the attributes hold no pointer.
+    let descriptor = unsafe { bpf(Command::IteratorCreate, &attributes) }?;
+    // SAFETY: BPF_ITER_CREATE answers with a descriptor that nobody else owns.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+/// Runs a task iterator over every thread and returns how many bytes the program wrote.
+pub(crate) fn visit_threads(program: BorrowedFd<'_>) -> io::Result<u64> {
+    io::copy(&mut open_iterator(program, 0)?, &mut io::sink())
+}
+
 /// Runs a task iterator over one thread, by its number in the caller's pid namespace, and returns
 /// what the program wrote, or `None` when there is no such thread (kernel 6.1).
 pub(crate) fn read_thread<V: Pod + Default>(
     program: BorrowedFd<'_>,
     thread: u32,
 ) -> io::Result<Option<V>> {
-    let link = iterator_link(program, thread)?;
-    let attributes = [link.as_raw_fd(), 0];
-    // SAFETY: the attributes hold no pointer.
-    let descriptor = unsafe { bpf(Command::IteratorCreate, &attributes) }?;
-    // SAFETY: BPF_ITER_CREATE answers with a descriptor that nobody else owns.
-    let mut iterator = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    let mut iterator = open_iterator(program, thread)?;
     let mut value = V::default();
     // SAFETY: V is plain data, so any bytes make one; the slice covers exactly the value.
     let bytes =
