@@ -2,6 +2,7 @@
 # It stands for the applications of a machine, which may use any socket that the kernel offers.
 import ctypes
 import errno
+import mmap
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ KINDS = {
 MSG_FASTOPEN = 0x20000000
 IP_MINTTL = 21
 PR_SET_PDEATHSIG = 1
+PR_SET_MM, PR_SET_MM_MAP = 35, 14
+MREMAP_MAYMOVE_FIXED = 3
 SYS_SETGROUPS = {"x86_64": 116, "aarch64": 159}[os.uname().machine]
 libc = ctypes.CDLL(None, use_errno=True)
 served = []
@@ -171,6 +174,38 @@ def execute_in_memory(path, *arguments):
     os.execve(copy, [path, *arguments], os.environ)
 
 
+def put_memory_over(begin, size, rights):
+    """Puts memory without a file, with the same content, in the place of what is there."""
+    libc.mmap.restype = ctypes.c_void_p
+    begin, size = ctypes.c_void_p(begin), ctypes.c_size_t(size)
+    copy = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE,
+                     mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    allowed = (mmap.PROT_READ * ("r" in rights) | mmap.PROT_WRITE * ("w" in rights)
+               | mmap.PROT_EXEC * ("x" in rights))
+    copy = ctypes.c_void_p(copy)
+    ctypes.memmove(copy, begin, size.value)
+    libc.mprotect(copy, size, allowed)
+    libc.mremap(copy, size, size, MREMAP_MAYMOVE_FIXED, begin)
+
+
+def show_as_executable(path):
+    """Names another file as its executable; none of its memory may come from the real one."""
+    own = os.readlink("/proc/self/exe")
+    with open("/proc/self/maps") as maps:
+        areas = [line.split()[:2] for line in maps if line.rstrip().endswith(own)]
+    for area, rights in areas:
+        begin, end = (int(address, 16) for address in area.split("-"))
+        put_memory_over(begin, end - begin, rights)
+    with open("/proc/self/stat") as stat:
+        fields = [0, 0, 0] + stat.read().rpartition(")")[2].split()  # counted as in proc(5)
+    libc.sbrk.restype = ctypes.c_void_p
+    addresses = [*fields[26:28], *fields[45:48], libc.sbrk(0), fields[28], *fields[48:52]]
+    with open(path, "rb") as file:
+        memory = struct.pack("12QII", *map(int, addresses), 0, 0, file.fileno())
+        if libc.prctl(PR_SET_MM, PR_SET_MM_MAP, memory, len(memory), 0):
+            raise OSError(ctypes.get_errno(), "PR_SET_MM_MAP")
+
+
 def in_child(command, *arguments):
     """Lets a child, which inherits the connection, do something."""
     child = os.fork()
@@ -243,6 +278,7 @@ COMMANDS = {
     "set-effective-user": set_effective_user,
     "set-groups": set_groups,
     "set-groups-of-thread": set_groups_of_thread,
+    "show-as-executable": show_as_executable,
     "in-thread": in_thread,
     "in-child": in_child,
     "in-child-that-stays": in_child_that_stays,

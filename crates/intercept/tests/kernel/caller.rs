@@ -25,6 +25,14 @@ pub(crate) struct Caller {
     answers: BufReader<ChildStdout>,
 }
 
+/// Ends its first thread without anything that the C library would do at the end of a thread.
+const LEAVES: &str = "\
+import ctypes, os, sys, threading
+source = sys.argv[1]
+threading.Thread(target=lambda: exec(source, {'__name__': 'caller'})).start()
+ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
+";
+
 impl Caller {
     pub(crate) fn start(cgroup: &Path, namespace: &Namespace) -> Self {
         let mut command = Command::new("sh");
@@ -59,6 +67,24 @@ impl Caller {
     /// Starts such a script where this process is.
     pub(crate) fn outside(path: &Path) -> Self {
         Self::spawn(Command::new(path))
+    }
+
+    /// Starts a caller whose first thread leaves the work to another one, and ends.
+    pub(crate) fn without_first_thread(cgroup: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""])
+            .arg(cgroup)
+            .args(["python3", "-c", LEAVES, SOURCE]);
+        Self::spawn(command)
+    }
+
+    /// Starts a caller where this process is, by a program that runs another one: what it executes
+    /// has so little memory that it can do without its file.
+    pub(crate) fn by_loader(loader: &Path, program: &Path) -> Self {
+        let mut command = Command::new(loader);
+        command.arg(program).args(["-c", SOURCE]);
+        Self::spawn(command)
     }
 
     fn spawn(mut command: Command) -> Self {

@@ -11,6 +11,7 @@ mod caller;
 mod cgroup_tree;
 mod coverage;
 mod egress;
+mod executed;
 mod flow;
 mod limit;
 mod links;
