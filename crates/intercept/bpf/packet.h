@@ -98,7 +98,11 @@ static __always_inline bool is_silent(struct __sk_buff *skb, __u32 offset, __u32
 		__u8 flags;
 	} tcp;
 
-	if (!read_rare(skb, offset + 12, &tcp, sizeof(tcp)))
+	/*
+	 * SECURITY: a packet socket may leave the cutting to the kernel (PACKET_VNET_HDR), which then
+	 * writes the lengths anew; whatever is to be cut has a payload.
+	 */
+	if (skb->gso_size || !read_rare(skb, offset + 12, &tcp, sizeof(tcp)))
 		return false;
 	return !(tcp.flags & TCP_SYN) && offset + (tcp.header_words >> 4) * 4 == end;
 }
