@@ -30,6 +30,7 @@
 #define NEXTHDR_HIP 139
 #define NEXTHDR_SHIM6 140
 
+#define PORTS_BYTES 4
 #define MAX_EXTENSION_HEADERS 8
 #define MAX_VLAN_TAGS 4
 #define MAX_DIRECT_OFFSET 256 /* where direct access is tried; keeps the verifier's bounds small */
@@ -164,14 +165,15 @@ static __always_inline bool is_extension(__u8 header)
 
 /*
  * SECURITY: a first fragment that ends within the extension headers hides its ports in the next
- * one; it is unreadable (RFC 8200 forbids it), and the next one alone is nothing.
+ * one; it is unreadable (RFC 8200 forbids it), and the next one alone is nothing. What a frame has
+ * behind the packet's own end is cut off by its receiver, and must not be read in its place.
  */
 static __always_inline enum reading read_ipv6(struct __sk_buff *skb, __u32 offset,
 					      struct packet *packet)
 {
 	struct fragment_header extension;
 	struct ipv6hdr ip;
-	__u32 end;
+	__u32 end, limit;
 	__u8 header;
 
 	if (!read_bytes(skb, offset, &ip, sizeof(ip)))
@@ -180,9 +182,11 @@ static __always_inline enum reading read_ipv6(struct __sk_buff *skb, __u32 offse
 	packet->destination = folded(packet->destination);
 	header = ip.nexthdr;
 	end = ip.payload_len ? offset + sizeof(ip) + bpf_ntohs(ip.payload_len) : skb->len;
+	limit = end;
 	offset += sizeof(ip);
 	for (int i = 0; i < MAX_EXTENSION_HEADERS && is_extension(header); i++) {
-		if (!read_rare(skb, offset, &extension, sizeof(extension)))
+		if (offset + sizeof(extension) > limit ||
+		    !read_rare(skb, offset, &extension, sizeof(extension)))
 			return UNREADABLE;
 		if (header == NEXTHDR_FRAGMENT) {
 			if (extension.offset & bpf_htons(IPV6_OFFSET_MASK))
@@ -196,7 +200,7 @@ static __always_inline enum reading read_ipv6(struct __sk_buff *skb, __u32 offse
 		}
 		header = extension.next;
 	}
-	if (is_extension(header))
+	if (is_extension(header) || (has_ports(header) && offset + PORTS_BYTES > limit))
 		return UNREADABLE;
 	return read_ports(skb, header, offset, end, packet);
 }
