@@ -3,11 +3,12 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NlasIterator,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
@@ -24,6 +25,9 @@ const NO_GROUP: u32 = 0;
 const MAX_DATAGRAM_BYTES: usize = 65_536;
 /// Replies come at once; a kernel that is silent must not stop the heartbeat.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often links are listed anew because some changed meanwhile.
+const LIST_ATTEMPTS: u32 = 4;
 
 const LINK_HEADER_BYTES: usize = 16;
 const IFLA_IFNAME: u16 = 3;
@@ -51,17 +55,34 @@ impl NetlinkDeserializable for Reply {
 
 /// A socket for requests.
 #[derive(Debug)]
-pub(crate) struct Rtnetlink(OwnedFd);
+pub(crate) struct Rtnetlink {
+    socket: OwnedFd,
+    /// Numbers the requests, so that a late answer is not taken for that to another one.
+    requests: AtomicU32,
+}
 
 impl Rtnetlink {
     pub(crate) fn open() -> io::Result<Self> {
         let socket = open(SocketFlags::CLOEXEC, NO_GROUP)?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-        Ok(Self(socket))
+        Ok(Self {
+            socket,
+            requests: AtomicU32::new(0),
+        })
     }
 
     /// Returns all links of the network namespace.
     pub(crate) fn links(&self) -> io::Result<Vec<Link>> {
+        for _ in 1..LIST_ATTEMPTS {
+            match self.links_at_once() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+        self.links_at_once()
+    }
+
+    fn links_at_once(&self) -> io::Result<Vec<Link>> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let replies = self.request(request, NLM_F_DUMP)?;
         replies.iter().map(read_link).collect()
@@ -74,6 +95,8 @@ impl Rtnetlink {
         flags: u16,
     ) -> io::Result<Vec<Reply>> {
         let mut message = NetlinkMessage::from(request);
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        message.header.sequence_number = number;
         message.header.flags = NLM_F_REQUEST | flags;
         if flags & NLM_F_DUMP != NLM_F_DUMP {
             message.header.flags |= NLM_F_ACK;
@@ -81,15 +104,15 @@ impl Rtnetlink {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        rustix::net::send(&self.0, &bytes, SendFlags::empty())?;
+        rustix::net::send(&self.socket, &bytes, SendFlags::empty())?;
 
-        let mut replies = Vec::new();
+        let mut answer = Answer::to(number);
         let mut datagram = vec![0; MAX_DATAGRAM_BYTES];
         loop {
-            let (length, _) = rustix::net::recv(&self.0, &mut datagram, RecvFlags::empty())?;
+            let (length, _) = rustix::net::recv(&self.socket, &mut datagram, RecvFlags::empty())?;
             let received = datagram.get(..length).ok_or_else(malformed)?;
-            if read_datagram(received, &mut replies)? == Progress::Done {
-                return Ok(replies);
+            if answer.read(received)? == Progress::Done {
+                return answer.finish();
             }
         }
     }
@@ -101,20 +124,50 @@ enum Progress {
     Done,
 }
 
-fn read_datagram(mut rest: &[u8], replies: &mut Vec<Reply>) -> io::Result<Progress> {
-    while !rest.is_empty() {
-        let message = NetlinkMessage::<Reply>::deserialize(rest).map_err(io::Error::other)?;
-        match message.payload {
-            NetlinkPayload::InnerMessage(reply) => replies.push(reply),
-            NetlinkPayload::Done(_) => return Ok(Progress::Done),
-            NetlinkPayload::Error(error) if error.code.is_none() => return Ok(Progress::Done),
-            NetlinkPayload::Error(error) => return Err(error.to_io()),
-            _ => {}
+/// What the kernel has answered to one request so far.
+struct Answer {
+    number: u32,
+    replies: Vec<Reply>,
+    /// Something changed during the dump: entries may be missing.
+    is_torn: bool,
+}
+
+impl Answer {
+    fn to(number: u32) -> Self {
+        Self {
+            number,
+            replies: Vec::new(),
+            is_torn: false,
         }
-        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    Ok(Progress::More)
+
+    fn read(&mut self, mut rest: &[u8]) -> io::Result<Progress> {
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<Reply>::deserialize(rest).map_err(io::Error::other)?;
+            let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            if message.header.sequence_number != self.number {
+                continue;
+            }
+            self.is_torn |= message.header.flags & NLM_F_DUMP_INTR != 0;
+            match message.payload {
+                NetlinkPayload::InnerMessage(reply) => self.replies.push(reply),
+                NetlinkPayload::Done(_) => return Ok(Progress::Done),
+                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(Progress::Done),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                _ => {}
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// SECURITY: a link that a torn list lacks would lose its guard.
+    fn finish(self) -> io::Result<Vec<Reply>> {
+        if self.is_torn {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        Ok(self.replies)
+    }
 }
 
 /// Reads `struct ifinfomsg` and the name, and nothing that newer kernels say in another way.
