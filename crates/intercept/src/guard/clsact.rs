@@ -50,7 +50,10 @@ pub(super) fn attach(
     let [own_qdisc, foreign_qdisc] =
         [PinKind::Qdisc, PinKind::Filter].map(|kind| kind.path(index, pin_dir));
     match program_of_filter(rtnetlink, index) {
-        Ok(Some(id)) if id == program.id => return Ok(()),
+        // Without a pin nobody would find the filter again to take it off.
+        Ok(Some(id)) if id == program.id && (own_qdisc.exists() || foreign_qdisc.exists()) => {
+            return Ok(());
+        }
         Ok(Some(_)) => {
             let known = if own_qdisc.exists() {
                 own_qdisc
