@@ -76,27 +76,6 @@ unsafe fn call<A>(command: Command, attributes: *const A) -> io::Result<RawFd> {
         .ok_or_else(io::Error::last_os_error)
 }
 
-/// Makes one bpf(2) call that writes into its attributes.
-///
-/// # Safety
-///
-/// As for [`bpf`].
-unsafe fn bpf_mut<A>(command: Command, attributes: &mut A) -> io::Result<RawFd> {
-    // SAFETY: the kernel reads and writes size_of::<A>() bytes; for pointers the caller vouches.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command as i64,
-            std::ptr::from_mut(attributes),
-            size_of::<A>(),
-        )
-    };
-    RawFd::try_from(result)
-        .ok()
-        .filter(|result| *result >= 0)
-        .ok_or_else(io::Error::last_os_error)
-}
-
 #[repr(C)]
 struct ElementAttributes {
     map: RawFd,

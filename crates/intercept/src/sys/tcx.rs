@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
-use super::{Command, bpf};
+use super::{Command, bpf, bpf_answered};
 
 /// `BPF_TCX_EGRESS`.
 const EGRESS: u32 = 47;
@@ -83,7 +83,7 @@ pub(crate) fn attached(interface: u32) -> io::Result<Vec<Attached>> {
         revision: 0,
     };
     // SAFETY: both arrays are live and writable for `count` elements, and so are the attributes.
-    unsafe { super::bpf_mut(Command::ProgramQuery, &mut attributes) }?;
+    unsafe { bpf_answered(Command::ProgramQuery, &mut attributes) }?;
     let count = usize::try_from(attributes.count).unwrap_or_default();
     let found = programs.into_iter().zip(links).take(count);
     let found = found.map(|(program_id, link_id)| Attached {
