@@ -107,11 +107,11 @@ async fn follow(
                 let read = interceptor.counters()?;
                 let read = read.iter().map(|(counter, value)| (counter.as_str().to_owned(), value));
                 reports.counters.send_replace(read.collect());
-                links.guard(&mut interceptor);
+                (interceptor, links) = guard_links(interceptor, links).await?;
             }
             changed = links.changed() => {
                 changed?;
-                links.guard(&mut interceptor);
+                (interceptor, links) = guard_links(interceptor, links).await?;
             }
             // Without a secure channel nobody ever changes them, and the heart must beat all the same.
             true = policies.changed() => {
@@ -122,6 +122,19 @@ async fn follow(
             }
         }
     }
+}
+
+/// Guards the network links, on a thread that may wait: the kernel has one lock for all changes of
+/// links, which others may hold for seconds.
+async fn guard_links(
+    mut interceptor: Interceptor,
+    mut links: LinkWatch,
+) -> Result<(Interceptor, LinkWatch), JoinError> {
+    spawn_blocking(move || {
+        links.guard(&mut interceptor);
+        (interceptor, links)
+    })
+    .await
 }
 
 /// Lets the watchdog look, on a thread that may wait.
