@@ -82,7 +82,9 @@ fn start(config: Config) -> ExitCode {
     // One thread: a request costs less than waking another, and the user database has its own few.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(8)
+        // SECURITY: more than all readers of callers together (`identity/readers.rs`), which a caller
+        // can make wait for ever; the watchdog and the audit trail need threads too.
+        .max_blocking_threads(512)
         .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(app::run(config)),
