@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use aya::maps::MapInfo;
@@ -149,13 +149,26 @@ pub(crate) fn prepare_directory(pin_dir: &Path) -> Result<(), InterceptError> {
         .mode(0o700)
         .create(pin_dir)
         .map_err(InterceptError::file("make the directory", pin_dir))?;
-    if mount::is_bpffs(pin_dir)? {
+    if !mount::is_bpffs(pin_dir)? {
+        let path = pin_dir.into();
+        return Err(MountError::NotBpffs { path }.into());
+    }
+    check_owner(pin_dir).map_err(InterceptError::file("use the directory", pin_dir))
+}
+
+/// SECURITY: where the BPF file system is everybody's (its default mode is 1777), another user may
+/// have made the directory before, and could remove pins or put others in their place.
+fn check_owner(pin_dir: &Path) -> io::Result<()> {
+    const WRITABLE_FOR_GROUP_OR_OTHERS: u32 = 0o022;
+    let found = fs::symlink_metadata(pin_dir)?;
+    let is_own = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
+    if is_own && found.mode() & WRITABLE_FOR_GROUP_OR_OTHERS == 0 {
         return Ok(());
     }
-    Err(MountError::NotBpffs {
-        path: pin_dir.into(),
-    }
-    .into())
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "it is not a directory that only the agent's user can write",
+    ))
 }
 
 /// Returns the programs that pinned links attach, so that a watchdog can notice a change.
