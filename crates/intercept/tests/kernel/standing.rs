@@ -76,13 +76,13 @@ fn exec_of_the_same_program_is_a_replacement() {
         let agent = world.agent(InterceptMode::Enforce);
         let mut caller = world.caller();
         let (record, _stream) = connected(world, &agent, &mut caller);
-        let program = std::fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
+        let program = fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
         let again = format!("execute {} -c input()", program.display());
         caller.tell(&again);
         wait_until("the caller has executed itself", || {
             agent.flows().standing(&record).unwrap() == Standing::Replaced
         });
-        let now = std::fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
+        let now = fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
         assert_eq!(now, program);
     });
 }
