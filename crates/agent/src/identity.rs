@@ -202,7 +202,8 @@ impl IdentityResolver {
         let (mut description, file) = read?;
         if let Some(file) = file {
             let reader = self.readers.enter(flow);
-            description.attributes.exe_sha256 = self.digests.of(file, reader).await;
+            let digest = self.digests.of(file, readers::share(flow), reader);
+            description.attributes.exe_sha256 = digest.await;
         }
         let is_whole = content == Content::Leave || description.attributes.exe_sha256.is_some();
         let description = Arc::new(description);

@@ -1,8 +1,10 @@
 //! SHA-256 of executables, read from the very file that is executed, each only once while it stays as it is.
 //!
 //! A file that changes while it is read, is larger than allowed, or lies on a file system that
-//! other programs answer for, has none. Files of one owner are read one at a time, so that
+//! other programs answer for, has none. For one user files are read one at a time, so that
 //! nobody's files keep another one's waiting.
+//!
+//! SECURITY: not for one owner: whoever mounts a file system says itself who owns its files.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -70,7 +72,7 @@ impl From<&Metadata> for FileState {
 pub(super) struct Digests {
     max_bytes: u64,
     known: Arc<Cache<FileState, Arc<str>>>,
-    /// One reader for the files of each owner.
+    /// One reader for the callers that share their places.
     lanes: Cache<u32, Arc<Semaphore>>,
 }
 
@@ -85,12 +87,14 @@ impl Digests {
 
     /// Returns the digest of a file in lower-case hexadecimal digits. A `reader` is waited for only if
     /// the file has to be read, and keeps its places until that is done, even if nobody waits any more.
+    /// Those of one `share` are read one at a time.
     pub(super) async fn of(
         &self,
         file: File,
+        share: u32,
         reader: impl Future<Output = Option<Reader>>,
     ) -> Option<String> {
-        tokio::time::timeout(PATIENCE, self.find(file, reader))
+        tokio::time::timeout(PATIENCE, self.find(file, share, reader))
             .await
             .ok()?
     }
@@ -98,20 +102,17 @@ impl Digests {
     async fn find(
         &self,
         file: File,
+        share: u32,
         reader: impl Future<Output = Option<Reader>>,
     ) -> Option<String> {
-        let found = file.metadata().ok()?;
-        let state = FileState::from(&found);
+        let state = FileState::from(&file.metadata().ok()?);
         if let Some(digest) = self.known.get(&state) {
             return Some(digest.as_ref().to_owned());
         }
         if state.bytes > self.max_bytes {
             return None;
         }
-        let permit = lane(&self.lanes, found.uid(), 1)
-            .acquire_owned()
-            .await
-            .ok()?;
+        let permit = lane(&self.lanes, share, 1).acquire_owned().await.ok()?;
         // Whoever had the lane before may have read the same file.
         if let Some(digest) = self.known.get(&state) {
             return Some(digest.as_ref().to_owned());
@@ -190,7 +191,7 @@ mod tests {
             ("abcd", None),
         ] {
             fs::write(&path, content).unwrap();
-            let found = digests.of(File::open(&path).unwrap(), root()).await;
+            let found = digests.of(File::open(&path).unwrap(), 0, root()).await;
             assert_eq!(found.as_deref(), expected, "{content}");
         }
     }
@@ -201,13 +202,16 @@ mod tests {
         let path = folder.path().join("program");
         fs::write(&path, "abc").unwrap();
         let digests = Digests::up_to(1024);
-        let fresh = digests.of(File::open(&path).unwrap(), root()).await;
+        let fresh = digests.of(File::open(&path).unwrap(), 0, root()).await;
         assert_eq!(fresh.as_deref(), Some(ABC));
         assert_eq!(digests.known.len(), 0);
         // It was installed long ago.
         let shell = || File::open("/bin/sh").unwrap();
         let digests = Digests::up_to(1 << 40);
-        let both = tokio::join!(digests.of(shell(), root()), digests.of(shell(), root()));
+        let both = tokio::join!(
+            digests.of(shell(), 0, root()),
+            digests.of(shell(), 0, root())
+        );
         assert!(both.0.is_some() && both.0 == both.1);
         assert_eq!(digests.known.len(), 1);
     }

@@ -50,12 +50,24 @@ impl Readers {
         if flow.is_root() {
             return Some(Reader::of_root());
         }
-        let of_user = lane(&self.of_user, flow.euid.0, MAX_READERS_OF_USER);
+        let of_user = lane(&self.of_user, share(flow), MAX_READERS_OF_USER);
         let of_user = of_user.acquire_owned().await.ok()?;
         let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Reader {
             _places: Some([of_user, of_all]),
         })
+    }
+}
+
+/// Returns the number of those who share places: a user, or all in user namespaces of their own.
+///
+/// SECURITY: there one user has thousands of subordinate ids, and could take every place with a few.
+pub(super) const fn share(flow: &FlowRecord) -> u32 {
+    const OTHER_NAMESPACES: u32 = u32::MAX;
+    if flow.initial_user_namespace {
+        flow.euid.0
+    } else {
+        OTHER_NAMESPACES
     }
 }
 
@@ -129,5 +141,15 @@ mod tests {
         }
         held.pop();
         assert!(enter(1001).await.is_some());
+    }
+
+    #[test]
+    fn subordinate_ids_share_the_places_of_one_user() {
+        let subordinate = |uid| FlowRecord {
+            initial_user_namespace: false,
+            ..flow(uid)
+        };
+        assert_eq!(share(&subordinate(100_000)), share(&subordinate(100_001)));
+        assert_ne!(share(&subordinate(1001)), share(&flow(1001)));
     }
 }
