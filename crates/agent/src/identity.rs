@@ -228,11 +228,12 @@ impl IdentityResolver {
     }
 
     /// SECURITY: a process that was not traced a moment ago may be by now, so what rules forbid is
-    /// read anew for each connection.
+    /// read anew for each request.
     fn asks_for_flags(&self) -> bool {
         let policies = self.policies.current();
-        let mut rules = policies.iter().filter_map(EndpointPolicy::rules);
-        rules.any(|rules| rules.asks_for_flags())
+        let mut rules = policies.iter().map(EndpointPolicy::rules);
+        // As for digests: rules that arrive during a hold must not meet flags of long ago.
+        rules.any(|rules| rules.is_none_or(|rules| rules.asks_for_flags()))
     }
 
     /// Reads `/proc` and the user database, which may block, on a thread of their own.
