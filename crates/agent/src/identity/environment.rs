@@ -16,11 +16,14 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// How the list of libraries that every program loads is recorded.
 const PRELOAD_FILE: &str = "/etc/ld.so.preload";
 
-/// Variables that the dynamic linker, interpreters and shells take code from, in the order of bytes.
-const VARIABLES: [&str; 24] = [
+/// Variables that the dynamic linker, runtimes, interpreters and shells take code from, in the order of
+/// bytes. Not `ENV`: only interactive shells read it, and deployments name their environment by it.
+const VARIABLES: [&str; 32] = [
     "BASH_ENV",
     "CLASSPATH",
-    "ENV",
+    "CORECLR_PROFILER_PATH",
+    "CORECLR_PROFILER_PATH_64",
+    "DOTNET_STARTUP_HOOKS",
     "GCONV_PATH",
     "GEM_PATH",
     "JAVA_TOOL_OPTIONS",
@@ -28,17 +31,23 @@ const VARIABLES: [&str; 24] = [
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
+    "LUA_CPATH",
     "LUA_INIT",
+    "LUA_PATH",
     "NODE_OPTIONS",
     "NODE_PATH",
     "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
     "PERL5DB",
     "PERL5LIB",
     "PERL5OPT",
     "PHPRC",
+    "PHP_INI_SCAN_DIR",
     "PYTHONHOME",
     "PYTHONPATH",
     "PYTHONSTARTUP",
+    "PYTHONUSERBASE",
     "RUBYLIB",
     "RUBYOPT",
     "_JAVA_OPTIONS",
