@@ -6,9 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::error::InterceptError;
-
-/// The inode number of the root of every cgroup hierarchy.
-const ROOT_INODE: u64 = 1;
+use crate::mount::ROOT_CGROUP_INODE;
 
 /// A cgroup and how far it lies below the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,7 @@ impl CgroupPlace {
             if found.dev() != own.dev() {
                 break;
             }
-            if found.ino() == ROOT_INODE {
+            if found.ino() == ROOT_CGROUP_INODE {
                 let id = own.ino();
                 return Ok(Some(Self { id, level }));
             }

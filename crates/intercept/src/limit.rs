@@ -1,14 +1,13 @@
 //! What one cgroup may ask for, so that whoever is greedy is refused and nobody else (`bpf/limit.h`);
 //! there is no way to lift the bound on open connections above a quarter of the flow table.
 
-use std::fs;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use crate::cgroup_place::CgroupPlace;
 use crate::error::InterceptError;
 use crate::layout::{FLOW_SLOTS, LimitSettings, Limits};
-use crate::mount::{MountError, ROOT_CGROUP_INODE};
+use crate::mount::MountError;
 
 /// So many levels below the intercepted cgroup, the cgroups below one share what it may ask for.
 ///
@@ -74,19 +73,16 @@ impl KernelLimits {
 
 /// Returns how many levels a cgroup lies below the root of its hierarchy.
 fn level(cgroup: &Path) -> Result<u32, InterceptError> {
-    let failed = |source| InterceptError::file("inspect the cgroup", cgroup)(source);
-    let path = cgroup.canonicalize().map_err(failed)?;
-    for (level, ancestor) in (0..).zip(path.ancestors()) {
-        // The roots of other file systems may have this inode too, but lie further up.
-        if fs::metadata(ancestor).map_err(failed)?.ino() == ROOT_CGROUP_INODE {
-            return Ok(level);
-        }
-    }
-    Err(MountError::NotCgroupRoot { path }.into())
+    let place = CgroupPlace::of(cgroup)?;
+    let path = cgroup.to_owned();
+    let place = place.ok_or(MountError::NotCgroupRoot { path })?;
+    Ok(place.level)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::mount::find_cgroup2_mount;
 
