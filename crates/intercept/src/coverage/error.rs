@@ -50,6 +50,9 @@ pub enum CoverageError {
         #[source]
         source: io::Error,
     },
+    /// Endpoints or their modes did not stay what they were.
+    #[error("endpoints or their modes changed during each measurement: try again")]
+    Unsettled,
     /// The observer ended the measurement.
     #[error("the measurement was stopped")]
     Stopped,

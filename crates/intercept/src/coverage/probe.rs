@@ -24,6 +24,9 @@ use crate::socket::netns_cookie;
 /// How long the whole probe may take; what is not tried by then is reported so.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How often it is measured anew because modes have changed meanwhile.
+const REPETITIONS: u32 = 2;
+
 /// The places that a child is started for, in their order.
 const PLACES: [Place; 4] = [
     Place::Unprivileged,
@@ -88,7 +91,26 @@ pub fn measure(
     if !rustix::process::geteuid().is_root() {
         return Err(CoverageError::NotRoot);
     }
-    let protection = Protection::read(&probe.pin_dir)?;
+    let mut protection = Protection::read(&probe.pin_dir)?;
+    for _ in 0..=REPETITIONS {
+        let coverage = measure_under(&protection, probe, observer)?;
+        // An agent that has just started learns its modes meanwhile, and what Audit lets pass is a
+        // finding in Enforce.
+        let after = Protection::read(&probe.pin_dir)?;
+        if after.endpoints == protection.endpoints {
+            return Ok(coverage);
+        }
+        protection = after;
+    }
+    Err(CoverageError::Unsettled)
+}
+
+/// Measures once, as if endpoints and modes stayed what they are.
+fn measure_under(
+    protection: &Protection,
+    probe: &Probe,
+    observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Coverage, CoverageError> {
     let cgroup = match &probe.cgroup {
         Some(cgroup) => cgroup.clone(),
         None => protection.cgroup()?,
@@ -101,7 +123,7 @@ pub fn measure(
             source,
         }
     };
-    let namespace = namespace_of_agent(&protection)?;
+    let namespace = namespace_of_agent(protection)?;
     let nest = Nest::create(&cgroup).map_err(failed("make a cgroup below", &cgroup))?;
     let setting = Setting {
         place: Place::Nowhere,
@@ -114,7 +136,7 @@ pub fn measure(
     };
     let mut round = Round {
         probe,
-        protection: &protection,
+        protection,
         nest: &nest,
         setting,
         started: Instant::now(),
