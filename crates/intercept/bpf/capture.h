@@ -17,8 +17,10 @@ static __always_inline void capture_groups(const struct cred *cred, struct threa
 	thread->group_count = count;
 	if (count > MAX_GROUPS)
 		count = MAX_GROUPS;
-	bpf_probe_read_kernel(thread->groups, count * sizeof(thread->groups[0]),
-			      __builtin_preserve_access_index(&info->gid));
+	/* What could not be read is zeroes, and those name root's group. */
+	if (bpf_probe_read_kernel(thread->groups, count * sizeof(thread->groups[0]),
+				  __builtin_preserve_access_index(&info->gid)))
+		thread->group_count = MAX_GROUPS + 1;
 }
 
 static __always_inline void capture_credentials(const struct cred *cred, struct thread *thread)

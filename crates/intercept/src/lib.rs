@@ -42,7 +42,8 @@
 //! What is the agent's is said by the socket's storage, which only `connect4` and `connect6` write.
 //!
 //! These pass, and only the host's check of the signature stops them: `PACKET_QDISC_BYPASS` and
-//! `AF_XDP`, which pass all programs on a link; tunnels whose other end is outside; IPv4 source routes
+//! `AF_XDP`, which pass all programs on a link; packet sockets that let the kernel write a checksum
+//! over what was judged (`PACKET_VNET_HDR`); tunnels whose other end is outside; IPv4 source routes
 //! and IPv6 routing headers, whose first hop is judged; a link in the moment in which it appears; a
 //! link of an unknown kind, which [`Interceptor::guarded_links`] names.
 //!
