@@ -10,10 +10,13 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
+    pidfd_send_signal, waitid,
+};
 
 use crate::files;
-use crate::wait::{Deadline, wait_for};
+use crate::wait::{self, Deadline, wait_for};
 
 pub use self::error::ProcessError;
 
@@ -21,6 +24,9 @@ mod error;
 
 /// How long a killed program may take until it has ended.
 const KILL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a stopped program may take until all its threads stand still.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often a log is looked at while waiting for a line in it.
 const LOG_STEP: Duration = Duration::from_millis(10);
@@ -150,15 +156,34 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
-    /// Sends a signal to the program alone, not to its children.
+    /// Sends a signal to the program alone, not to its children. After SIGSTOP all its threads
+    /// stand still.
     ///
     /// # Errors
     /// The kernel refused; that it has ended already is success.
     pub fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
         match pidfd_send_signal(&self.descriptor, signal) {
+            Ok(()) if signal == Signal::STOP => self.wait_until_stopped(),
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(source) => Err(self.kernel("signal", source.into())),
         }
+    }
+
+    /// Waits for the last thread: until then one may still take up a connection.
+    fn wait_until_stopped(&self) -> Result<(), ProcessError> {
+        let options = WaitIdOptions::STOPPED
+            | WaitIdOptions::EXITED
+            | WaitIdOptions::NOWAIT
+            | WaitIdOptions::NOHANG;
+        wait::until(STOP_LIMIT, || {
+            waitid(WaitId::PidFd(self.descriptor.as_fd()), options)
+        })
+        .map_err(|source| self.kernel("watch", source.into()))?
+        .map(drop)
+        .ok_or_else(|| ProcessError::Runs {
+            name: self.name.clone(),
+            limit: STOP_LIMIT,
+        })
     }
 
     /// Kills the program and its process group (SIGKILL) and reaps it.

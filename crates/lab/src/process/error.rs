@@ -49,6 +49,14 @@ pub enum ProcessError {
         /// The time it had.
         limit: Duration,
     },
+    /// The program was stopped and still runs.
+    #[error("`{name}` was stopped and has not stood still within {limit:?}")]
+    Runs {
+        /// The program.
+        name: String,
+        /// The time it had.
+        limit: Duration,
+    },
     /// The program ended before it wrote the awaited line.
     #[error("`{name}` ended with {status} before it wrote `{awaited}`; it wrote: {said}")]
     Ended {
