@@ -28,7 +28,7 @@ done
 accelerator=$("$parts/accelerator.sh" "$folder/fetched/$1")
 case "$accelerator" in
   kvm) limit=600 ;;
-  tcg) limit=1800 ;;
+  tcg) limit=3600 ;;
   *) echo "kernels: skipped: qemu runs here neither with kvm nor without"; exit 0 ;;
 esac
 

@@ -27,11 +27,20 @@ fn expected_in_enforce(way: Way) -> Verdict {
         Way::PacketRaw | Way::PacketDatagram | Way::Forwarded => Verdict::Refused,
         Way::PacketBypass => Verdict::Open,
         Way::OtherPortUdp | Way::OtherPortTcp => Verdict::Untouched,
+        Way::Sctp if is_loaded("SCTP") => Verdict::Refused,
+        Way::Dccp if is_loaded("DCCP") => Verdict::Refused,
         Way::Sctp | Way::Dccp => Verdict::NotTestable,
         Way::ListenerDirect => Verdict::NotTestable,
         Way::HandedOver => Verdict::Refused,
         _ => Verdict::Brokered,
     }
+}
+
+/// Whether the kernel has a protocol for which the probe loads no module.
+fn is_loaded(protocol: &str) -> bool {
+    let table = fs::read_to_string("/proc/thread-self/net/protocols").expect("a table");
+    let mut names = table.lines().filter_map(|line| line.split(' ').next());
+    names.any(|name| name == protocol)
 }
 
 /// Whether it is tried on a device that the probe made itself, with the guard on it.
@@ -42,6 +51,8 @@ fn has_guard_of_the_probe(way: Way) -> bool {
         Way::PacketRaw,
         Way::PacketDatagram,
         Way::Forwarded,
+        Way::Sctp,
+        Way::Dccp,
     ];
     connects.contains(&way) || packets.contains(&way)
 }
