@@ -102,6 +102,14 @@ pub(super) fn detach(
     index: u32,
     pin: &Path,
 ) -> io::Result<()> {
+    match take_off(rtnetlink, kind, index, pin) {
+        // The network link is gone.
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn take_off(rtnetlink: &Rtnetlink, kind: PinKind, index: u32, pin: &Path) -> io::Result<()> {
     let pinned = ProgramInfo::from_pin(pin).map_err(io::Error::other)?;
     if program_of_filter(rtnetlink, index)? != Some(pinned.id()) {
         return Ok(());

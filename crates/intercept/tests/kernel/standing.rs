@@ -10,7 +10,7 @@ use latchkey_intercept::{
 };
 
 use crate::caller::Caller;
-use crate::world::{Agent, METADATA, World, count, in_world, wait_until};
+use crate::world::{Agent, METADATA, World, count, has_tracepoint, in_world, wait_until};
 
 /// Connects and returns the record; the agent's side stays open as long as the stream.
 fn connected(
@@ -26,17 +26,10 @@ fn connected(
 
 #[test]
 fn only_features_whose_tracepoint_this_kernel_lacks_are_missing() {
-    let types = fs::read("/sys/kernel/btf/vmlinux").unwrap();
-    let has = |tracepoint: &str| {
-        let name = format!("btf_trace_{tracepoint}\0");
-        types
-            .windows(name.len())
-            .any(|text| text == name.as_bytes())
-    };
     let mut expected = Vec::new();
-    if !has("tcp_sendmsg_locked") {
+    if !has_tracepoint("tcp_sendmsg_locked") {
         expected.push(Feature::HandoverBeforeSend);
-        if !has("sock_send_length") {
+        if !has_tracepoint("sock_send_length") {
             expected.push(Feature::Handover);
         }
     }

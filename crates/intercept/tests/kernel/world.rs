@@ -216,6 +216,14 @@ pub(crate) fn has_connection(listener: &TcpListener, patience: Duration) -> bool
     poll(&mut waiting, Some(&limit)).expect("poll") == 1
 }
 
+/// Whether this kernel has a tracepoint that programs with type information can be attached to.
+pub(crate) fn has_tracepoint(name: &str) -> bool {
+    let types = fs::read("/sys/kernel/btf/vmlinux").expect("the kernel's types");
+    let name = format!("btf_trace_{name}\0");
+    let mut texts = types.windows(name.len());
+    texts.any(|text| text == name.as_bytes())
+}
+
 pub(crate) fn count(interceptor: &Interceptor, counter: Counter) -> u64 {
     interceptor.counters().expect("counters").of(counter)
 }
