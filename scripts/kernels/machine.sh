@@ -47,6 +47,7 @@ has() { # has NAME TEST...
 run_tests() {
   . /latchkey/environment
   cd "$LATCHKEY_SOURCE" || return 1
+  ulimit -n 65536 # the tests of floods open thousands
   timeout -k 10 "$LATCHKEY_LIMIT" cargo-nextest nextest run --color never --hide-progress-bar --no-fail-fast \
     --cargo-metadata /latchkey/cargo.json --binaries-metadata /latchkey/tests.json \
     --profile kernels --run-ignored all

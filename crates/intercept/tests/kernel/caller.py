@@ -286,7 +286,7 @@ COMMANDS = {
     "execute-in-memory": execute_in_memory,
 }
 
-signal.alarm(120)
+signal.alarm(300)
 print("ready", flush=True)
 for line in sys.stdin:
     name, *arguments = line.split()

@@ -14,7 +14,7 @@ use latchkey_intercept::coverage::{
 use latchkey_intercept::{InterceptMode, attachments};
 
 use crate::stranger::Stranger;
-use crate::world::{World, has_tracepoint, in_world};
+use crate::world::{World, in_world, tells_senders};
 
 /// What a whole set of programs makes of each way in Enforce: the one place to change when there is
 /// one more program.
@@ -35,11 +35,6 @@ fn expected_in_enforce(way: Way) -> Verdict {
         Way::HandedOver => Verdict::NotTestable,
         _ => Verdict::Brokered,
     }
-}
-
-/// Whether the kernel tells who sends over a connection.
-fn tells_senders() -> bool {
-    has_tracepoint("tcp_sendmsg_locked") || has_tracepoint("sock_send_length")
 }
 
 /// Whether the kernel has a protocol for which the probe loads no module.

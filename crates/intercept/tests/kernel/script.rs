@@ -217,8 +217,10 @@ fn program_in_memory_is_no_script_and_its_exec_is_noticed() {
             let path = fs::read_link(format!("/proc/{}/exe", caller.pid())).unwrap();
             path.to_string_lossy().starts_with("/memfd:")
         });
-        let standing = agent.flows().standing(&record).unwrap();
-        assert_eq!(standing, Standing::Replaced);
+        // The kernel shows the new program a moment before it counts the exec.
+        wait_until("the exec is noticed", || {
+            agent.flows().standing(&record).unwrap() == Standing::Replaced
+        });
         assert_eq!(scripts(world).keys().count(), 0);
     });
 }

@@ -224,6 +224,11 @@ pub(crate) fn has_tracepoint(name: &str) -> bool {
     texts.any(|text| text == name.as_bytes())
 }
 
+/// Whether the kernel tells who sends over a connection.
+pub(crate) fn tells_senders() -> bool {
+    has_tracepoint("tcp_sendmsg_locked") || has_tracepoint("sock_send_length")
+}
+
 pub(crate) fn count(interceptor: &Interceptor, counter: Counter) -> u64 {
     interceptor.counters().expect("counters").of(counter)
 }
