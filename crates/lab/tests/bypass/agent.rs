@@ -72,6 +72,10 @@ fn connection_let_through_in_audit_ends_with_audit() {
 fn restart(trial: &mut Trial) {
     trial.world.system.start_agent(GUEST).unwrap();
     trial.world.system.wait_until_served(GUEST).unwrap();
+    // It ends old connections once it knows the mode, which may be a moment later.
+    trial.prepare(
+        r#"while ss -Htn state established dst 169.254.169.254 | grep -q .; do sleep 0.05; done"#,
+    );
 }
 
 #[test]
