@@ -6,7 +6,7 @@
 # nothing may start a service in the tree, now or later. FOLDER appears whole or not at all.
 set -eu
 
-packages="cloud-init waagent curl iproute2 isc-dhcp-client"
+packages="cloud-init waagent curl iproute2 isc-dhcp-client nftables"
 
 [ $# -eq 2 ] || { echo "usage: rootfs.sh RELEASE FOLDER" >&2; exit 64; }
 release=$1 folder=$2
