@@ -12,7 +12,7 @@ use super::probe::ChildProgram;
 use super::way::Place;
 
 /// How long the preparation at a place may take, such as starting a program or making devices.
-const PREPARATION: Duration = Duration::from_secs(5);
+const PREPARATION: Duration = Duration::from_secs(30);
 /// How long one way may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
