@@ -1,8 +1,8 @@
-//! The command line.
+//! The command line; each command describes its own arguments.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand, ValueEnum};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::doctor::Doctor;
 
 /// Tells what an agent's protection covers.
 #[derive(Debug, Parser)]
@@ -17,29 +17,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
 }
 
-/// Checks this machine's protection.
-///
-/// Exit codes: 0 nothing is wrong; 1 it could not be checked; 2 something is open that should not
-/// be; 64 the command line is wrong.
-#[derive(Debug, Args)]
-pub(crate) struct Doctor {
-    /// Try every way round the agent, as root; no packet leaves the machine.
-    #[arg(long, required = true)]
-    pub(crate) coverage: bool,
-    /// How the answer is written.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-    /// The agent's folder of pins; /sys/fs/bpf/latchkey if no configuration is named.
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
-    pub(crate) pins: Option<PathBuf>,
-    /// The cgroup that the programs are attached to; found by their links if it is not named.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cgroup: Option<PathBuf>,
-    /// The agent's configuration, which names both.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
+/// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,

@@ -4,18 +4,42 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use clap::Args;
 use latchkey_agent::config::{Config, ConfigError};
 use latchkey_agent::coverage::as_record;
 use latchkey_agent::failure::with_causes;
 use latchkey_intercept::coverage::{ChildProgram, CoverageError, Probe, measure};
 use latchkey_record::Coverage;
 
-use crate::arguments::{Doctor, Format};
+use crate::arguments::Format;
 use crate::exit::Exit;
 use crate::table;
 use crate::terminal::{self, ProgressLine};
 
 const PINS: &str = "/sys/fs/bpf/latchkey";
+
+/// Checks this machine's protection.
+///
+/// Exit codes: 0 nothing is wrong; 1 it could not be checked; 2 something is open that should not
+/// be; 64 the command line is wrong.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Try every way round the agent, as root; no packet leaves the machine.
+    #[arg(long, required = true)]
+    pub(crate) coverage: bool,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The agent's folder of pins; /sys/fs/bpf/latchkey if no configuration is named.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) pins: Option<PathBuf>,
+    /// The cgroup that the programs are attached to; found by their links if it is not named.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cgroup: Option<PathBuf>,
+    /// The agent's configuration, which names both.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
 
 /// The check could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +59,7 @@ pub(crate) fn run(doctor: Doctor) -> Exit {
             let exit = if coverage.findings == 0 {
                 Exit::Success
             } else {
-                Exit::Finding
+                Exit::Refused
             };
             terminal::print(&text, exit)
         }

@@ -9,8 +9,11 @@ pub(crate) enum Exit {
     Success,
     /// It could not do what was asked.
     Failure,
-    /// It did what was asked and found something that should not be so.
-    Finding,
+    /// It did what was asked, and the answer is no: something is or would be refused or open that
+    /// should not be.
+    Refused,
+    /// A document is invalid.
+    Invalid,
     /// The command line is wrong.
     Usage,
 }
@@ -20,7 +23,8 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
-            Exit::Finding => 2,
+            Exit::Refused => 2,
+            Exit::Invalid => 3,
             Exit::Usage => 64,
         })
     }

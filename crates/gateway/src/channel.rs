@@ -294,7 +294,7 @@ mod tests {
             default_access: "Deny".to_owned(),
             mode: "enforce".to_owned(),
             id: "one".to_owned(),
-            rules: None,
+            ..AuthorizationItem::default()
         };
         machine.channel = Channel::Rules {
             imds: Some(Box::new(Protection::try_from(item).unwrap())),

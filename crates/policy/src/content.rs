@@ -135,6 +135,7 @@ mod tests {
             name: "p".to_owned(),
             path: "/m".to_owned(),
             query_parameters: Some(QueryParameters(parameters.collect())),
+            ..Privilege::default()
         };
         AuthorizationItem {
             default_access: "Deny".to_owned(),
@@ -144,6 +145,7 @@ mod tests {
                 privileges: Some(vec![privilege]),
                 ..Default::default()
             }),
+            ..AuthorizationItem::default()
         }
     }
 

@@ -124,8 +124,7 @@ impl RuleSet {
         let item = AuthorizationItem {
             default_access: Access::Allow.as_str().to_owned(),
             mode: mode.as_str().to_owned(),
-            id: String::new(),
-            rules: None,
+            ..AuthorizationItem::default()
         };
         Self {
             mode,

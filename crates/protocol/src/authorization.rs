@@ -23,7 +23,7 @@ pub struct AuthorizationRules {
 }
 
 /// One endpoint's mode and rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationItem {
     /// `Allow` or `Deny`, for requests that no privilege covers.
@@ -32,6 +32,9 @@ pub struct AuthorizationItem {
     pub mode: String,
     /// Names this content; hosts change it whenever the content changes.
     pub id: String,
+    /// Until when Audit lasts (RFC 3339); then it is Enforce. Deployed agents ignore this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_until: Option<String>,
     /// The rules; without, the default decides everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<AccessControlRules>,
@@ -56,7 +59,7 @@ pub struct AccessControlRules {
 }
 
 /// A part of an endpoint: a path and everything below it, narrowed by parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Privilege {
     /// Unique among privileges.
@@ -66,10 +69,16 @@ pub struct Privilege {
     /// Parameters that a request must have, with these values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_parameters: Option<QueryParameters>,
+    /// The methods that are covered; all if absent. Deployed agents ignore this and what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    /// `segments`: the path and everything below it, the default; `exact`: the path alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_match: Option<String>,
 }
 
 /// A set of privileges.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     /// Unique among roles.
@@ -126,13 +135,20 @@ pub struct Identity {
 }
 
 /// Gives a role to identities.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleAssignment {
     /// The name of a role.
     pub role: String,
     /// Names of identities.
     pub identities: Vec<String>,
+    /// `Audit` or `Enforce`: what becomes of those who are refused under this role's privileges; as
+    /// the item's mode if absent. Deployed agents ignore this and what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// Parameters with their values, in the order of the document; a name that appears twice is an error.

@@ -382,7 +382,7 @@ pub(crate) fn rules(mode: Mode) -> Channel {
         default_access: "Allow".to_owned(),
         mode: mode.as_str().to_owned(),
         id: format!("rules-{mode}"),
-        rules: None,
+        ..AuthorizationItem::default()
     };
     let protection = Box::new(Protection::try_from(item).unwrap());
     Channel::Rules {

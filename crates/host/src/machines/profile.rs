@@ -64,6 +64,7 @@ pub(super) fn resolve(
         mode: mode.as_str().to_owned(),
         id: document.id.unwrap_or_else(|| default_id.to_owned()),
         rules: document.rules,
+        ..AuthorizationItem::default()
     };
     RuleSet::compile(&item).map_err(|error| error.to_string())?;
     item.id = with_hash(&item);

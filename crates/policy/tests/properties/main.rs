@@ -168,7 +168,7 @@ proptest! {
         executable in "(/|[a-c.]){0,12}",
         reference in "[pq]",
     ) {
-        let privilege = Privilege { name: "p".to_owned(), path, query_parameters: Some(QueryParameters(vec![pair])) };
+        let privilege = Privilege { name: "p".to_owned(), path, query_parameters: Some(QueryParameters(vec![pair])), ..Privilege::default() };
         let identity = Identity { name: "i".to_owned(), exe_path: Some(executable), ..Identity::default() };
         let rules = AccessControlRules {
             privileges: Some(vec![privilege]),
@@ -177,7 +177,7 @@ proptest! {
             role_assignments: Some(vec![]),
         };
         let (mode, id) = ("Enforce".to_owned(), String::new());
-        match RuleSet::compile(&AuthorizationItem { default_access: access.clone(), mode, id, rules: Some(rules) }) {
+        match RuleSet::compile(&AuthorizationItem { default_access: access.clone(), mode, id, rules: Some(rules), ..AuthorizationItem::default() }) {
             Ok(rules) => prop_assert_eq!(Some(rules.default_access()), Access::parse(&access)),
             Err(invalid) => prop_assert!(!invalid.problems().is_empty()),
         }

@@ -158,6 +158,7 @@ fn rules() -> impl Strategy<Value = AccessControlRules> {
                     name: format!("p{at}"),
                     path: path.to_owned(),
                     query_parameters: parameters.map(QueryParameters),
+                    ..Privilege::default()
                 })),
                 roles: Some(numbered(roles, |at, privileges| Role {
                     name: format!("r{at}"),
@@ -171,6 +172,7 @@ fn rules() -> impl Strategy<Value = AccessControlRules> {
                     RoleAssignment {
                         role: format!("r{role}"),
                         identities,
+                        ..RoleAssignment::default()
                     }
                 })),
             },
@@ -195,6 +197,7 @@ pub(crate) fn item() -> impl Strategy<Value = AuthorizationItem> {
             mode,
             id: "random".to_owned(),
             rules,
+            ..AuthorizationItem::default()
         }
     })
 }
