@@ -9,11 +9,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod case;
 pub mod content;
 pub mod decide;
 pub mod document;
 pub mod endpoint;
 pub mod rules;
+pub mod simulate;
 mod validate;
 
 pub use content::content_hash;

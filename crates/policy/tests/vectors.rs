@@ -12,14 +12,9 @@
 )]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use latchkey_policy::{Decision, EndpointPolicy, KeyState, RuleSet, decide};
-use latchkey_protocol::authorization::AuthorizationItem;
-use latchkey_protocol::head::{Parsed, parse};
-use latchkey_protocol::{
-    Attributes, Caller, Elevation, Endpoint, EndpointTable, Mode, Reason, Request,
-};
+use jiff::Timestamp;
+use latchkey_policy::case::{self, Answer, CaseError, RequestLine};
 use serde::Deserialize;
 
 const VECTORS: &str = include_str!("../testdata/authorization.json");
@@ -44,23 +39,9 @@ struct VectorFile {
 #[derive(Deserialize)]
 struct Vector {
     id: String,
-    destination: String,
-    method: String,
-    url: String,
-    profile: Option<AuthorizationItem>,
-    /// The profile as text, where its JSON is what the case is about.
-    profile_text: Option<String>,
-    claims: VectorClaims,
     verdict: Verdict,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VectorClaims {
-    user_name: String,
-    user_groups: Vec<String>,
-    process_full_path: String,
-    run_as_elevated: bool,
+    #[serde(flatten)]
+    line: RequestLine,
 }
 
 #[derive(Deserialize)]
@@ -83,99 +64,25 @@ struct Difference {
     why: String,
 }
 
-/// Maps the deployed agent's claims to what we would know of the same process.
-fn caller(claims: &VectorClaims) -> Caller {
-    let user_name = Some(claims.user_name.clone()).filter(|name| name != "undefined");
-    let executable = Some(claims.process_full_path.clone())
-        .filter(|path| !path.is_empty() && !path.ends_with(" (deleted)"));
-    let elevation = if claims.run_as_elevated {
-        Elevation::Root
-    } else {
-        Elevation::Unprivileged
-    };
-    let attributes = Attributes {
-        user_name,
-        group_names: claims.user_groups.clone(),
-        executable,
-        ..Attributes::default()
-    };
-    Caller {
-        elevation,
-        attributes: Ok(attributes),
-    }
-}
-
-/// Returns what is in force; after a refused document nothing is, in Enforce.
-fn policy(vector: &Vector, endpoint: &Endpoint) -> EndpointPolicy {
-    let item = match &vector.profile_text {
-        Some(text) => serde_json::from_str(text).map(Some),
-        None => Ok(vector.profile.clone()),
-    };
-    let rules = match item {
-        Ok(None) => Some(RuleSet::default_rules(Mode::Enforce)),
-        Ok(Some(item)) => RuleSet::compile(&item).ok(),
-        Err(_) => None,
-    };
-    match rules {
-        Some(rules) => EndpointPolicy::in_force(endpoint.kind, Arc::new(rules)),
-        None => EndpointPolicy::pending(endpoint.kind, Mode::Enforce),
-    }
-}
-
-/// Answers a case, or says why no decision was reached.
-fn answer(vector: &Vector) -> Result<Decision, Reason> {
-    let table = EndpointTable::azure(Mode::Enforce);
-    let endpoint = table
-        .as_slice()
-        .iter()
-        .find(|endpoint| endpoint.name == vector.destination)
-        .ok_or(Reason::UnknownEndpoint)?;
-    let head = format!(
-        "{} {} HTTP/1.1\r\nHost: {}:{}\r\n\r\n",
-        vector.method, vector.url, endpoint.addresses[0], endpoint.port
-    );
-    let request = match parse(head.as_bytes())? {
-        Parsed::Complete(head, _) => Request::read(*head, endpoint)?,
-        Parsed::Partial => panic!("{}: the head is whole", vector.id),
-    };
-    Ok(decide(
-        request,
-        &caller(&vector.claims),
-        &policy(vector, endpoint),
-        KeyState::Held,
-    ))
-}
-
-fn verdict(answer: &Result<Decision, Reason>) -> Verdict {
-    match answer {
-        Ok(Decision::Permitted(permit)) if permit.would_refuse().is_none() => Verdict::Allow,
-        Ok(Decision::Permitted(_)) => Verdict::Audit,
-        Ok(Decision::Refused(_)) | Err(_) => Verdict::Refuse,
-    }
-}
-
-fn reason(answer: &Result<Decision, Reason>) -> Option<Reason> {
-    match answer {
-        Ok(Decision::Permitted(permit)) => permit.would_refuse(),
-        Ok(Decision::Refused(refusal)) => Some(refusal.reason),
-        Err(reason) => Some(*reason),
+/// What cannot be judged is refused: after a refused document nothing is in force, in Enforce.
+fn verdict(answer: &Result<Answer, CaseError>) -> Verdict {
+    match answer.as_ref().map(|answer| answer.verdict) {
+        Ok(case::Verdict::Allow) => Verdict::Allow,
+        Ok(case::Verdict::Audit) => Verdict::Audit,
+        Ok(case::Verdict::Deny | case::Verdict::Error) | Err(_) => Verdict::Refuse,
     }
 }
 
 /// Returns what is wrong with our answer to a case: listed ones must differ, and as
 /// written; foreseen ones may turn out to be no difference.
 fn complaint(vector: &Vector, known: &DifferenceFile) -> Option<String> {
-    let answer = answer(vector);
+    let answer = vector.line.answer(Timestamp::UNIX_EPOCH);
     let ours = verdict(&answer);
     let listed = known.differences.get(&vector.id);
     if ours == vector.verdict {
         return listed.map(|_| "is listed as a difference and is none".to_owned());
     }
-    let both = format!(
-        "theirs {:?}, ours {ours:?} by {:?}",
-        vector.verdict,
-        reason(&answer)
-    );
+    let both = format!("theirs {:?}, ours {ours:?} by {answer:?}", vector.verdict);
     match listed.or_else(|| known.foreseen.get(&vector.id)) {
         None => Some(format!("differs and is not listed: {both}")),
         Some(entry) if entry.ours != ours => Some(format!("listed with {:?}: {both}", entry.ours)),

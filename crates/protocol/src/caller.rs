@@ -17,7 +17,7 @@ pub enum Elevation {
 }
 
 /// One calling process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// What the kernel says about its privilege; known even when the rest is not.
     pub elevation: Elevation,
@@ -26,7 +26,7 @@ pub struct Caller {
 }
 
 /// What rules select callers by. An absent value matches no selector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// The name of the effective user, if the user database has one.
     pub user_name: Option<String>,

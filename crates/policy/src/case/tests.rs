@@ -1,0 +1,92 @@
+use latchkey_protocol::Flag;
+
+use super::*;
+
+fn line(text: &str) -> RequestLine {
+    RequestLine::read(text.as_bytes()).unwrap()
+}
+
+fn answer(text: &str) -> Answer {
+    line(text).answer(Timestamp::UNIX_EPOCH).unwrap()
+}
+
+const WHO: &str = r#"{"userName":"root","userGroups":[],"runAsElevated":true}"#;
+
+#[test]
+fn both_names_of_a_field_mean_the_same() {
+    let ours = format!(
+        r#"{{"id":7,"endpoint":"wireserver","method":"GET","target":"/a","caller":{WHO}}}"#
+    );
+    let theirs = format!(
+        r#"{{"id":7,"destination":"wireserver","method":"GET","url":"/a","claims":{WHO},"verdict":"deny","x":1}}"#
+    );
+    assert_eq!(answer(&ours), answer(&theirs));
+    assert_eq!(answer(&ours).verdict, Verdict::Allow);
+    assert_eq!(line(&ours).id, Some(Value::from(7)));
+    let both = ours.replace("\"target\"", "\"url\":\"/b\",\"target\"");
+    assert!(RequestLine::read(both.as_bytes()).is_err());
+}
+
+#[test]
+fn root_gate_stands_before_the_rules() {
+    let text = r#"{"endpoint":"hostga","method":"GET","target":"/a","caller":{}}"#;
+    let answer = answer(text);
+    assert_eq!(answer.verdict, Verdict::Deny);
+    assert_eq!(answer.reason, Some(Reason::RootRequired));
+    let root = text.replace("{}", r#"{"uid":0}"#);
+    assert_eq!(self::answer(&root).verdict, Verdict::Allow);
+}
+
+#[test]
+fn target_writes_no_headers() {
+    let endpoint = endpoint("imds").unwrap();
+    for target in ["/a HTTP/1.1\r\nX: y", "/a\nX: y", "/a b"] {
+        let read = request(&endpoint, "GET", target.as_bytes());
+        assert!(read.is_err(), "{target:?}");
+    }
+    for method in ["GET /b HTTP/1.1\r\nX:", "GET /b", ""] {
+        assert!(request(&endpoint, method, b"/a").is_err(), "{method:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_error_that_says_why() {
+    let with = |endpoint: &str, profile: &str| {
+        format!(
+            r#"{{"endpoint":"{endpoint}","method":"GET","target":"/a","caller":{WHO},{profile}}}"#
+        )
+    };
+    let item = r#""profile":{"defaultAccess":"Deny","mode":"Strict","id":"1"}"#;
+    for (text, says) in [
+        (with("other", r#""profile":null"#), "`other` is no endpoint"),
+        (with("imds", r#""profile":{"mode":1}"#), "cannot be read"),
+        (with("imds", r#""profile_text":"{""#), "cannot be read"),
+        (with("imds", item), "`Strict` is not a mode"),
+        (with("imds", r#""url_hex":"zz""#), "not hexadecimal"),
+        (
+            with("imds", r#""x":1"#).replace("true}", r#"true,"flags":["x"]}"#),
+            "is no flag",
+        ),
+    ] {
+        let error = line(&text).answer(Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(error.to_string().contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
+fn flags_that_are_not_named_are_clear_if_any_list_is_given() {
+    let claims = |text: &str| -> CallerClaims { serde_json::from_str(text).unwrap() };
+    let flags = |text: &str| claims(text).caller().unwrap().attributes.unwrap().flags;
+    assert!(!flags("{}").is_clear(Flag::Traced));
+    assert!(flags(r#"{"flags":[]}"#).is_clear(Flag::Traced));
+    assert!(!flags(r#"{"flags":["traced"]}"#).is_clear(Flag::Traced));
+}
+
+#[test]
+fn misspelt_attribute_of_a_caller_document_is_an_error() {
+    let read = |text: &str| CallerClaims::strict(&serde_json::from_str(text).unwrap());
+    assert!(read(r#"{"userName":"a","clientPort":1,"processCmdLine":"x"}"#).is_ok());
+    let error = read(r#"{"username":"a"}"#).unwrap_err();
+    assert_eq!(error.to_string(), "`username` is no attribute of a caller");
+    assert!(read("[]").is_err());
+}
