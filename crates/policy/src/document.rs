@@ -1,4 +1,4 @@
-//! What can be wrong with a profile document, and where.
+//! Profile documents: their text in every form ([`text`]), and what can be wrong with them, and where.
 //!
 //! A document with any problem is refused whole, so that the last good rules stay in
 //! force: half a profile protects something else than its author meant.
@@ -8,6 +8,20 @@ use std::fmt;
 use latchkey_protocol::Reason;
 use latchkey_protocol::flag::FlagError;
 use latchkey_protocol::mode::ModeError;
+
+mod check;
+mod fault;
+mod format;
+pub(crate) mod place;
+pub mod resource;
+mod shape;
+pub mod text;
+
+pub use fault::{Fault, InvalidDocument, Problem};
+pub use format::format;
+pub use place::Place;
+pub use resource::Resource;
+pub use text::{Assumed, Document, Form, read, read_bytes};
 
 /// One thing wrong with a profile, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ impl Access {
             .find_map(|(word, access)| word.eq_ignore_ascii_case(text).then_some(access))
     }
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "Allow",
             Self::Deny => "Deny",
