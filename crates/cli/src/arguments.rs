@@ -2,9 +2,20 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::completions::Completions;
 use crate::doctor::Doctor;
+use crate::explain::Explain;
+use crate::manual::Manual;
+use crate::profile::Profile;
+use crate::signature::Signature;
+use crate::simulate::Simulate;
 
-/// Tells what an agent's protection covers.
+/// Reads, tests and explains access control profiles, and tells what an agent's protection covers.
+///
+/// Answers go to standard output, complaints and progress to standard error. Wherever a FILE is
+/// read, `-` is standard input.
+///
+/// Exit codes: 0 ok; 1 failure; 2 refused; 3 invalid document; 64 wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = "latchkey", version)]
 pub(crate) struct Arguments {
@@ -14,7 +25,13 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Completions(Completions),
     Doctor(Doctor),
+    Explain(Box<Explain>),
+    Manual(Manual),
+    Profile(Profile),
+    Signature(Signature),
+    Simulate(Simulate),
 }
 
 /// How an answer is written.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// It did what was asked, and nothing is wrong.
     Success,
@@ -16,6 +16,17 @@ pub(crate) enum Exit {
     Invalid,
     /// The command line is wrong.
     Usage,
+}
+
+impl Exit {
+    /// Returns how to end after two things were done.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            // What could not be done at all says more than what it found.
+            (Self::Failure, _) | (_, Self::Failure) => Self::Failure,
+            _ => self.max(other),
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -1,12 +1,21 @@
-//! The operator's program `latchkey`: what a person asks about an agent and its machine.
+//! The operator's program `latchkey`: what a person asks about profiles, an agent and its machine.
 //!
 //! Answers stand on standard output, in text or JSON; complaints and progress on standard error.
 
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod completions;
 mod doctor;
+mod document;
 mod exit;
+mod explain;
+mod input;
+mod manual;
+mod problem;
+mod profile;
+mod signature;
+mod simulate;
 mod table;
 mod terminal;
 
@@ -26,11 +35,21 @@ pub fn run() -> ExitCode {
         return coverage::run_child();
     }
     let exit = match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {
-            Command::Doctor(doctor) => doctor::run(doctor),
-        },
+        Ok(arguments) => run_command(arguments.command),
         Err(error) if error.use_stderr() => terminal::printed(error.print(), Exit::Usage),
         Err(error) => terminal::printed(error.print(), Exit::Success),
     };
     exit.into()
+}
+
+fn run_command(command: Command) -> Exit {
+    match command {
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Manual(manual) => manual::run(&manual),
+        Command::Profile(profile) => profile::run(profile),
+        Command::Signature(signature) => signature::run(&signature),
+        Command::Simulate(simulate) => simulate::run(&simulate),
+    }
 }

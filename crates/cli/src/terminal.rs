@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use serde::Serialize;
+
 use crate::exit::Exit;
 
 /// Whether verdicts are coloured.
@@ -13,13 +15,21 @@ pub(crate) enum Palette {
 
 /// Returns how standard output is written to; `NO_COLOR` is honoured (no-color.org).
 pub(crate) fn palette() -> Palette {
-    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    if io::stdout().is_terminal() && !is_unwanted && !is_dumb {
+    if io::stdout().is_terminal() && !is_colour_unwanted() && !is_dumb() {
         Palette::Colour
     } else {
         Palette::Plain
     }
+}
+
+/// Returns whether the person asked for text without colour.
+pub(crate) fn is_colour_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Returns whether the terminal shows text alone.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
 /// Writes the answer; a reader that went away is no failure.
@@ -27,6 +37,17 @@ pub(crate) fn print(text: &str, exit: Exit) -> Exit {
     let mut output = io::stdout();
     let written = output.write_all(text.as_bytes());
     printed(written.and_then(|()| output.flush()), exit)
+}
+
+/// Writes the answer as JSON.
+pub(crate) fn print_json(answer: &(impl Serialize + ?Sized), exit: Exit) -> Exit {
+    match serde_json::to_string_pretty(answer) {
+        Ok(text) => print(&(text + "\n"), exit),
+        Err(error) => {
+            complain(&format!("write the answer as JSON: {error}"));
+            Exit::Failure
+        }
+    }
 }
 
 /// Returns how to end after an answer was written.

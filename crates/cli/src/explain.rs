@@ -1,0 +1,194 @@
+//! `latchkey explain`: what becomes of one request under a profile, and why.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use latchkey_policy::case::{self, Answer, CallerClaims, ClaimsError};
+use latchkey_protocol::{Caller, EndpointKind, Reason};
+use serde::Serialize;
+
+use crate::arguments::Format;
+use crate::document;
+use crate::exit::Exit;
+use crate::problem::{self, Problem};
+use crate::terminal;
+
+pub(crate) mod tree;
+
+/// Explains what becomes of one request under a profile.
+///
+/// Exit codes: 0 whatever the verdict; 1 a file cannot be read; 3 the profile or the caller is
+/// invalid; 64 the command line is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  latchkey explain --profile imds.json --endpoint imds --caller caller.json \\
+      --target '/metadata/instance?api-version=2021-02-01'
+  latchkey explain --profile imds.json --endpoint imds --target /metadata/identity/oauth2/token \\
+      --user backup --exe /usr/bin/python3.11 --format json")]
+pub(crate) struct Explain {
+    /// The profile.
+    #[arg(long, value_name = "FILE")]
+    profile: PathBuf,
+    /// The endpoint that is asked.
+    #[arg(long, value_enum)]
+    endpoint: EndpointName,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// Path and query, as they stand in the request.
+    #[arg(long)]
+    target: String,
+    #[command(flatten)]
+    caller: CallerSource,
+    /// The time to judge by (RFC 3339), for a profile whose Audit ends; by default now.
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Who asks; what is named beside a document changes what is in it.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct CallerSource {
+    /// The caller as JSON: {"userName", "userGroups", "processFullPath", "runAsElevated", "uid",
+    /// "gid", "systemdUnit", "systemdSlice", "containerId", "cgroup", "scriptPath", "exeSha256",
+    /// "flags"}, all of them optional.
+    #[arg(long, value_name = "FILE")]
+    caller: Option<PathBuf>,
+    /// The name of the caller's user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The path of the caller's executable.
+    #[arg(long, value_name = "PATH")]
+    exe: Option<String>,
+    /// The unit of systemd that the caller runs in.
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<String>,
+    /// The caller is root.
+    #[arg(long)]
+    root: bool,
+}
+
+/// An endpoint by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndpointName {
+    Imds,
+    Wireserver,
+    Hostga,
+}
+
+impl From<EndpointName> for EndpointKind {
+    fn from(name: EndpointName) -> Self {
+        match name {
+            EndpointName::Imds => Self::Imds,
+            EndpointName::Wireserver => Self::WireServer,
+            EndpointName::Hostga => Self::HostGa,
+        }
+    }
+}
+
+/// The answer as JSON.
+#[derive(Debug, Serialize)]
+struct Explained<'a> {
+    verdict: &'a str,
+    reason: Option<Reason>,
+    rule: Option<String>,
+    endpoint: EndpointKind,
+    method: &'a str,
+    target: &'a str,
+}
+
+pub(crate) fn run(arguments: &Explain) -> Exit {
+    explain(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn explain(arguments: &Explain) -> Result<Exit, Exit> {
+    let loaded = document::load_as(&arguments.profile, arguments.format)?;
+    let caller = arguments.caller.read(arguments.format)?;
+    let kind = EndpointKind::from(arguments.endpoint);
+    let unusable = |error: &dyn std::fmt::Display| {
+        terminal::complain(&error.to_string());
+        Exit::Invalid
+    };
+    let endpoint = case::endpoint(kind.as_str()).map_err(|error| unusable(&error))?;
+    let policy = case::policy(&endpoint, Some(loaded.item())).map_err(|error| unusable(&error))?;
+    let now = arguments.now.unwrap_or_else(Timestamp::now);
+    let answer = match case::request(&endpoint, &arguments.method, arguments.target.as_bytes()) {
+        Ok(request) => Answer::to(request, &caller, &policy, now),
+        Err(reason) => Answer::malformed(reason),
+    };
+    Ok(written(arguments, kind, &answer))
+}
+
+fn written(arguments: &Explain, kind: EndpointKind, answer: &Answer) -> Exit {
+    if arguments.format == Format::Text {
+        let text = problem::printable(&tree::text(answer));
+        return terminal::print(&text, Exit::Success);
+    }
+    let explained = Explained {
+        verdict: answer.verdict.as_str(),
+        reason: answer.reason,
+        rule: answer.rule.as_ref().map(ToString::to_string),
+        endpoint: kind,
+        method: &arguments.method,
+        target: &arguments.target,
+    };
+    terminal::print_json(&explained, Exit::Success)
+}
+
+impl CallerSource {
+    fn read(&self, format: Format) -> Result<Caller, Exit> {
+        let Some(path) = &self.caller else {
+            return self.amend(CallerClaims::default()).map_err(|error| {
+                terminal::complain(&error.to_string());
+                Exit::Invalid
+            });
+        };
+        let text = document::read(path)?;
+        let read = serde_json::from_str(&text)
+            .map_err(|error| document::json_problem(&text, &error))
+            .and_then(|value| {
+                CallerClaims::strict(&value)
+                    .and_then(|claims| self.amend(claims))
+                    .map_err(|error| caller_problem(&text, &error))
+            });
+        read.map_err(|found| problem::show(&document::name(path), &text, &[found], format))
+    }
+
+    fn amend(&self, claims: CallerClaims) -> Result<Caller, ClaimsError> {
+        let claims = CallerClaims {
+            user_name: self.user.clone().or(claims.user_name),
+            process_full_path: self.exe.clone().or(claims.process_full_path),
+            systemd_unit: self.unit.clone().or(claims.systemd_unit),
+            run_as_elevated: self.root.then_some(true).or(claims.run_as_elevated),
+            ..claims
+        };
+        claims.caller()
+    }
+}
+
+/// Shows an unknown attribute where it stands.
+fn caller_problem(text: &str, error: &ClaimsError) -> Problem {
+    let source = std::error::Error::source(error);
+    let message = source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    let found = Problem::error("invalid_caller", message);
+    let ClaimsError::UnknownField(name) = error else {
+        return found;
+    };
+    let known = CallerClaims::attributes().join(", ");
+    let found = Problem {
+        help: Some(format!("attributes are {known}")),
+        ..found
+    };
+    let Some(at) = text.find(&format!("\"{name}\"")) else {
+        return found;
+    };
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let column = before.get(start..).map_or(0, |line| line.chars().count()) + 1;
+    found.at(text, line, column)
+}

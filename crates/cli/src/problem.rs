@@ -1,0 +1,189 @@
+//! What is wrong with a document, shown beside the line that it is about, or as JSON for programs.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::ops::Range;
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
+};
+use serde::Serialize;
+
+use crate::arguments::Format;
+use crate::exit::Exit;
+use crate::terminal;
+
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// The document is not used.
+    Error,
+    /// The document is used all the same.
+    Warning,
+}
+
+/// One problem, as `--format json` writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    /// A stable word for this kind of problem.
+    pub(crate) code: String,
+    pub(crate) severity: Severity,
+    /// A JSON pointer from the profile, where the problem is in one.
+    pub(crate) pointer: Option<String>,
+    /// Both count from 1; absent where the text has no such place.
+    pub(crate) line: Option<usize>,
+    pub(crate) column: Option<usize>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    /// The bytes of the text that it is about.
+    #[serde(skip)]
+    pub(crate) span: Option<Range<usize>>,
+}
+
+impl Problem {
+    /// Returns an error without a place.
+    pub(crate) fn error(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            severity: Severity::Error,
+            pointer: None,
+            line: None,
+            column: None,
+            message: message.into(),
+            help: None,
+            span: None,
+        }
+    }
+
+    /// Puts the problem at a line and column of a text, which count from 1.
+    pub(crate) fn at(mut self, text: &str, line: usize, column: usize) -> Self {
+        self.line = Some(line);
+        self.column = Some(column);
+        self.span = offset(text, line, column).map(|start| start..end_of_token(text, start));
+        self
+    }
+}
+
+/// Returns where the character at a line and column begins.
+fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.checked_sub(1)?)
+        .map(str::len)
+        .sum();
+    let rest = text.get(before..)?.lines().next().unwrap_or_default();
+    let within = rest
+        .char_indices()
+        .map(|(at, _)| at)
+        .nth(column.saturating_sub(1))
+        .unwrap_or(rest.len());
+    Some(before + within)
+}
+
+/// Returns where the word that begins at `start` ends: one character at least, if there is one.
+fn end_of_token(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let is_word = |character: char| character.is_alphanumeric() || "_-./\"".contains(character);
+    let word = rest.find(|character| !is_word(character));
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    start + word.unwrap_or(rest.len()).max(first)
+}
+
+/// Shows all problems of a document and returns how the program ends.
+pub(crate) fn show(name: &str, text: &str, problems: &[Problem], format: Format) -> Exit {
+    match format {
+        Format::Text => {
+            complain(name, text, problems);
+            Exit::Invalid
+        }
+        Format::Json => terminal::print_json(problems, Exit::Invalid),
+    }
+}
+
+/// Shows problems to a person, on standard error.
+pub(crate) fn complain(name: &str, text: &str, problems: &[Problem]) {
+    let handler = GraphicalReportHandler::new_themed(theme())
+        .with_context_lines(1)
+        .with_links(false);
+    let mut shown = String::new();
+    for problem in problems {
+        let source = NamedSource::new(name, printable(text));
+        let report = Report::new(diagnostic(name, problem)).with_source_code(source);
+        if handler.render_report(&mut shown, report.as_ref()).is_err() {
+            // Whatever cannot be drawn is still said.
+            shown.push_str(&printable(&problem.message));
+            shown.push('\n');
+        }
+    }
+    // Without standard error the exit code alone tells it.
+    drop(io::stderr().write_all(shown.as_bytes()));
+}
+
+/// Returns a text that moves no cursor: as many bytes, so that places in it stay.
+///
+/// SECURITY: a document of a stranger could otherwise command the terminal of whoever checks it.
+pub(crate) fn printable(text: &str) -> String {
+    let is_kept = |character: char| !character.is_control() || "\n\r\t".contains(character);
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_kept(character) {
+            shown.push(character);
+        } else {
+            shown.extend(std::iter::repeat_n('?', character.len_utf8()));
+        }
+    }
+    shown
+}
+
+fn diagnostic(name: &str, problem: &Problem) -> MietteDiagnostic {
+    let severity = match problem.severity {
+        Severity::Error => miette::Severity::Error,
+        Severity::Warning => miette::Severity::Warning,
+    };
+    let message = match (&problem.pointer, &problem.span) {
+        (Some(pointer), _) if !pointer.is_empty() => format!("{pointer}: {}", problem.message),
+        (_, Some(_)) => problem.message.clone(),
+        (_, None) => format!("{name}: {}", problem.message),
+    };
+    let mut diagnostic = MietteDiagnostic::new(printable(&message))
+        .with_code(&problem.code)
+        .with_severity(severity);
+    if let Some(span) = &problem.span {
+        diagnostic = diagnostic.with_label(LabeledSpan::underline(span.clone()));
+    }
+    if let Some(help) = &problem.help {
+        diagnostic = diagnostic.with_help(help);
+    }
+    diagnostic
+}
+
+/// Drawn in colour for people; in ASCII, with a caret, for files and pipes.
+fn theme() -> GraphicalTheme {
+    if !io::stderr().is_terminal() || terminal::is_dumb() {
+        GraphicalTheme::none()
+    } else if terminal::is_colour_unwanted() {
+        GraphicalTheme::unicode_nocolor()
+    } else {
+        GraphicalTheme::unicode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_does_not_command_the_terminal() {
+        assert_eq!(printable("a\x1b[2J\u{9b}\tä\n"), "a?[2J??\tä\n");
+    }
+
+    #[test]
+    fn place_of_a_problem_is_the_word_there() {
+        let text = "{\n  \"mode\": \"Ä\", \"x\": tru\n}";
+        let problem = Problem::error("c", "m").at(text, 2, 21);
+        assert_eq!(&text[problem.span.unwrap()], "tru");
+        let end = Problem::error("c", "m").at(text, 3, 2);
+        assert_eq!(end.span, Some(text.len()..text.len()));
+        assert_eq!(Problem::error("c", "m").at("", 1, 1).span, Some(0..0));
+    }
+}

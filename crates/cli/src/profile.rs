@@ -1,0 +1,31 @@
+//! `latchkey profile`: what is done with access control profiles themselves.
+
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+
+mod fmt;
+mod show;
+mod test;
+
+/// Works with access control profiles.
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fmt(fmt::Fmt),
+    Show(show::Show),
+    Test(test::Test),
+}
+
+pub(crate) fn run(profile: Profile) -> Exit {
+    match profile.command {
+        Command::Fmt(fmt) => fmt::run(&fmt),
+        Command::Show(show) => show::run(&show),
+        Command::Test(test) => test::run(&test),
+    }
+}

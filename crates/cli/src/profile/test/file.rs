@@ -1,0 +1,185 @@
+//! The form of a file of tests, and its cases put to the profile.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use latchkey_policy::EndpointPolicy;
+use latchkey_policy::case::{self, Answer, CallerClaims, Verdict};
+use latchkey_protocol::authorization::AuthorizationItem;
+use latchkey_protocol::{Endpoint, EndpointKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_saphyr::{Location, Spanned};
+
+use crate::problem::Problem;
+
+/// A file of tests.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestFile {
+    profile: PathBuf,
+    endpoint: EndpointKind,
+    /// The time to judge by; by default now.
+    #[serde(default)]
+    now: Option<Timestamp>,
+    /// Callers that cases name.
+    #[serde(default)]
+    callers: BTreeMap<String, Spanned<Value>>,
+    tests: Vec<Spanned<TestCase>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestCase {
+    #[serde(default)]
+    comment: Option<String>,
+    #[serde(default)]
+    allow: Option<TestRequest>,
+    #[serde(default)]
+    deny: Option<TestRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestRequest {
+    #[serde(default = "get")]
+    method: String,
+    target: String,
+    /// The name of a caller, or one in place.
+    caller: Spanned<Value>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// What a case expects of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Expected {
+    Allow,
+    Deny,
+}
+
+impl Expected {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    const fn holds(self, verdict: Verdict) -> bool {
+        matches!(
+            (self, verdict),
+            (Self::Allow, Verdict::Allow) | (Self::Deny, Verdict::Deny | Verdict::Audit)
+        )
+    }
+}
+
+/// What became of a case.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) line: u64,
+    pub(super) comment: Option<String>,
+    pub(super) expected: Expected,
+    pub(super) answer: Answer,
+    pub(super) holds: bool,
+}
+
+impl TestFile {
+    /// Reads a file.
+    pub(super) fn read(text: &str) -> Result<Self, Problem> {
+        serde_saphyr::from_str(text).map_err(|error| {
+            let message = error.without_snippet().to_string();
+            let found = Problem::error("malformed_tests", message);
+            match error.location() {
+                Some(location) => at(found, text, &location),
+                None => found,
+            }
+        })
+    }
+
+    /// Returns the profile's path from the folder of this file.
+    pub(super) fn profile(&self) -> &Path {
+        &self.profile
+    }
+
+    /// Puts every case to the profile.
+    pub(super) fn run(
+        &self,
+        text: &str,
+        item: &AuthorizationItem,
+    ) -> Result<Vec<Outcome>, Vec<Problem>> {
+        let unusable = |error: String| vec![Problem::error("malformed_tests", error)];
+        let endpoint =
+            case::endpoint(self.endpoint.as_str()).map_err(|error| unusable(error.to_string()))?;
+        let policy =
+            case::policy(&endpoint, Some(item)).map_err(|error| unusable(error.to_string()))?;
+        let (mut outcomes, mut problems) = (Vec::new(), Vec::new());
+        for test in &self.tests {
+            match self.case(test, &endpoint, &policy) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err((message, location)) => {
+                    let found = Problem::error("malformed_tests", message);
+                    problems.push(at(found, text, &location));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(outcomes)
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn case(
+        &self,
+        test: &Spanned<TestCase>,
+        endpoint: &Endpoint,
+        policy: &EndpointPolicy,
+    ) -> Result<Outcome, (String, Location)> {
+        let (expected, request) = match (&test.value.allow, &test.value.deny) {
+            (Some(request), None) => (Expected::Allow, request),
+            (None, Some(request)) => (Expected::Deny, request),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "a case has either `allow` or `deny`".to_owned();
+                return Err((message, test.referenced));
+            }
+        };
+        let caller = self.caller(&request.caller)?;
+        let caller = caller
+            .caller()
+            .map_err(|error| (error.to_string(), request.caller.referenced))?;
+        let now = self.now.unwrap_or_else(Timestamp::now);
+        let answer = match case::request(endpoint, &request.method, request.target.as_bytes()) {
+            Ok(request) => Answer::to(request, &caller, policy, now),
+            Err(reason) => Answer::malformed(reason),
+        };
+        Ok(Outcome {
+            line: test.referenced.line(),
+            comment: test.value.comment.clone(),
+            expected,
+            holds: expected.holds(answer.verdict),
+            answer,
+        })
+    }
+
+    /// Reads a caller, or the one that is named.
+    fn caller(&self, caller: &Spanned<Value>) -> Result<CallerClaims, (String, Location)> {
+        let found = match caller.value.as_str() {
+            None => caller,
+            Some(name) => self.callers.get(name).ok_or_else(|| {
+                let message = format!("there is no caller `{name}`: name it under `callers`");
+                (message, caller.referenced)
+            })?,
+        };
+        CallerClaims::strict(&found.value).map_err(|error| (error.to_string(), found.referenced))
+    }
+}
+
+fn at(found: Problem, text: &str, location: &Location) -> Problem {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+    found.at(text, number(location.line()), number(location.column()))
+}

@@ -1,0 +1,51 @@
+//! One line of the answer in JSON: the fields that scripts rely on first, in this order.
+
+use latchkey_policy::case::{Answer, Verdict};
+use latchkey_policy::simulate::Change;
+use latchkey_protocol::Reason;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What became of one request.
+#[derive(Debug, Serialize)]
+pub(super) struct AnswerLine {
+    id: Value,
+    verdict: Verdict,
+    reason: Option<Reason>,
+    rule: Option<String>,
+    /// What was decided before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    /// Why it cannot be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl AnswerLine {
+    pub(super) fn judged(id: Value, answer: &Answer, was: Option<Verdict>) -> Self {
+        let change = was.and_then(|was| Change::between(was, answer.verdict));
+        Self {
+            id,
+            verdict: answer.verdict,
+            reason: answer.reason,
+            rule: answer.rule.as_ref().map(ToString::to_string),
+            was,
+            change: change.map(Change::as_str),
+            problem: None,
+        }
+    }
+
+    pub(super) fn error(id: Value, reason: Option<Reason>, problem: String) -> Self {
+        Self {
+            id,
+            verdict: Verdict::Error,
+            reason,
+            rule: None,
+            was: None,
+            change: None,
+            problem: Some(problem),
+        }
+    }
+}

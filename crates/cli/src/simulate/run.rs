@@ -1,0 +1,312 @@
+//! One simulation from the first line to the last: read, judge, write or count.
+
+use std::error::Error;
+use std::io::{self, BufWriter, Stdout, Write as _};
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use latchkey_agent::failure::with_causes;
+use latchkey_policy::EndpointPolicy;
+use latchkey_policy::case::{self, Answer, CaseError, RequestLine, Verdict};
+use latchkey_policy::simulate::{self, Change, Profiles, Question, Recorded, Simulator, Tally};
+use latchkey_protocol::authorization::AuthorizationItem;
+use latchkey_protocol::{Caller, EndpointKind, Reason};
+use latchkey_record::AuditRecord;
+use serde_json::Value;
+
+use super::answer::AnswerLine;
+use super::pace::Pace;
+use super::requests::{self, Kind, Line, Shape};
+use super::{Simulate, summary};
+use crate::arguments::Format;
+use crate::document;
+use crate::exit::Exit;
+use crate::input::Input;
+use crate::problem;
+use crate::terminal;
+
+/// Everything that one simulation keeps.
+pub(super) struct Run {
+    simulator: Simulator,
+    has_candidate: bool,
+    has_current: bool,
+    /// The last profile that a line brought: neighbours often bring the same.
+    brought: Option<(EndpointKind, AuthorizationItem, EndpointPolicy)>,
+    now: Timestamp,
+    fail_on: Vec<Change>,
+    format: Format,
+    output: BufWriter<Stdout>,
+    tally: Tally,
+    problems: summary::Problems,
+    pace: Pace,
+    lines: u64,
+}
+
+/// Why a line has no verdict.
+struct Unjudged {
+    id: Option<Value>,
+    reason: Option<Reason>,
+    problem: String,
+}
+
+impl Unjudged {
+    fn of(id: Option<Value>, error: &dyn Error) -> Self {
+        let problem = with_causes(error);
+        Self {
+            id,
+            reason: None,
+            problem,
+        }
+    }
+
+    fn case(id: Option<Value>, error: &CaseError) -> Self {
+        Self {
+            reason: error.reason(),
+            ..Self::of(id, error)
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(
+        candidate: Option<Profiles>,
+        current: Option<Profiles>,
+        arguments: &Simulate,
+    ) -> Self {
+        Self {
+            has_candidate: candidate.is_some(),
+            has_current: current.is_some(),
+            simulator: Simulator::new(candidate.unwrap_or_default(), current),
+            brought: None,
+            now: arguments.now.unwrap_or_else(Timestamp::now),
+            fail_on: arguments
+                .fail_on
+                .iter()
+                .copied()
+                .map(Change::from)
+                .collect(),
+            format: arguments.format,
+            output: BufWriter::with_capacity(64 * 1024, io::stdout()),
+            tally: Tally::default(),
+            problems: summary::Problems::default(),
+            pace: Pace::new(),
+            lines: 0,
+        }
+    }
+
+    /// Judges all requests of the files.
+    pub(super) fn all(&mut self, files: &[PathBuf], bar: &ProgressBar) -> Result<(), Exit> {
+        files.iter().try_for_each(|file| self.file(file, bar))
+    }
+
+    fn file(&mut self, file: &Path, bar: &ProgressBar) -> Result<(), Exit> {
+        let failed = |error: &io::Error| {
+            terminal::complain(&format!("{}: {error}", document::name(file)));
+            Exit::Failure
+        };
+        let mut input = Input::open(file, bar).map_err(|error| failed(&error))?;
+        let mut line = Vec::new();
+        let mut kind = Kind::Record;
+        let mut shape = None;
+        while input.next_line(&mut line).map_err(|error| failed(&error))? {
+            self.pace.read(line.len() + 1);
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if *shape.get_or_insert_with(|| requests::shape(&line)) == Shape::Lines {
+                self.line(&line, &mut kind)?;
+                continue;
+            }
+            line.push(b'\n');
+            input.rest(&mut line).map_err(|error| failed(&error))?;
+            self.document(file, &line)?;
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, file: &Path, text: &[u8]) -> Result<(), Exit> {
+        let lines = requests::lines(text).map_err(|error| {
+            // What is no text has no line to be shown.
+            let shown = std::str::from_utf8(text).unwrap_or_default();
+            let problems = [document::json_problem(shown, &error)];
+            problem::show(&document::name(file), shown, &problems, self.format)
+        })?;
+        let mut kind = Kind::Request;
+        lines.iter().try_for_each(|line| self.line(line, &mut kind))
+    }
+
+    fn line(&mut self, line: &[u8], kind: &mut Kind) -> Result<(), Exit> {
+        self.lines += 1;
+        let judged = match requests::read(line, kind) {
+            Line::Record(record) => self.record(*record),
+            Line::Request(request) => self.request(*request),
+            Line::Unreadable(id, problem) => Err(Unjudged {
+                id,
+                reason: None,
+                problem,
+            }),
+        };
+        let answer = judged.unwrap_or_else(|unjudged| {
+            self.tally.add_error();
+            self.problems.add(&unjudged.problem);
+            // A line without a name of its own is found by its number.
+            let id = unjudged.id.unwrap_or_else(|| Value::from(self.lines));
+            AnswerLine::error(id, unjudged.reason, unjudged.problem)
+        });
+        self.write(&answer)
+    }
+
+    fn record(&mut self, record: AuditRecord) -> Result<AnswerLine, Unjudged> {
+        let id = Value::from(format!("{}/{}", record.run, record.sequence));
+        if !self.has_candidate {
+            let problem = "a record brings no profile: give --profile".to_owned();
+            return Err(Unjudged {
+                id: Some(id),
+                reason: None,
+                problem,
+            });
+        }
+        let recorded =
+            Recorded::try_from(record).map_err(|error| Unjudged::of(Some(id.clone()), &error))?;
+        let (question, time) = (recorded.question, recorded.time);
+        self.judge(id, question, time, recorded.verdict)
+    }
+
+    fn request(&mut self, line: RequestLine) -> Result<AnswerLine, Unjudged> {
+        let id = line.id.clone().unwrap_or_else(|| Value::from(self.lines));
+        let case = |error: &CaseError| Unjudged::case(Some(id.clone()), error);
+        let endpoint = line.endpoint().map_err(|error| case(&error))?;
+        let question = Question {
+            endpoint: endpoint.kind,
+            method: line.method.clone(),
+            target: line.target_bytes().map_err(|error| case(&error))?,
+            caller: line.caller().map_err(|error| case(&error))?,
+            objection: None,
+        };
+        let time = line.time.unwrap_or(self.now);
+        let item = line.item().map_err(|error| case(&error))?;
+        if item.is_none() && self.has_candidate {
+            return self.judge(id, question, time, None);
+        }
+        let policy = self
+            .policy(&endpoint, item)
+            .map_err(|error| case(&error.into()))?;
+        let answer = self
+            .pace
+            .judge(1, || simulate::answer(&question, &endpoint, &policy, time));
+        let before = self.simulator.current(&question, time);
+        let before = before.map(|before| before.verdict);
+        Ok(self.count(
+            id,
+            (question.endpoint, &question.caller),
+            &answer,
+            before,
+            || example(&question),
+        ))
+    }
+
+    /// Compiles the profile that a line brings, or returns that of the line before.
+    fn policy(
+        &mut self,
+        endpoint: &latchkey_protocol::Endpoint,
+        item: Option<AuthorizationItem>,
+    ) -> Result<EndpointPolicy, latchkey_policy::InvalidProfile> {
+        let Some(item) = item else {
+            return case::policy(endpoint, None);
+        };
+        match &self.brought {
+            Some((kind, known, policy)) if *kind == endpoint.kind && *known == item => {
+                Ok(policy.clone())
+            }
+            _ => {
+                let policy = case::policy(endpoint, Some(&item))?;
+                self.brought = Some((endpoint.kind, item, policy.clone()));
+                Ok(policy)
+            }
+        }
+    }
+
+    /// Puts a question to the profiles.
+    fn judge(
+        &mut self,
+        id: Value,
+        question: Question,
+        time: Timestamp,
+        recorded: Option<Verdict>,
+    ) -> Result<AnswerLine, Unjudged> {
+        let decisions = 1 + usize::from(self.has_current);
+        let (simulator, kind) = (&mut self.simulator, question.endpoint);
+        let (question, judged) = self
+            .pace
+            .judge(decisions, || simulator.judge(question, time));
+        let Some(answer) = judged.candidate.clone() else {
+            let problem = format!("no profile is given for the endpoint `{kind}`");
+            return Err(Unjudged {
+                id: Some(id),
+                reason: None,
+                problem,
+            });
+        };
+        let current = judged.current.as_ref().map(|current| current.verdict);
+        let before = if self.has_current { current } else { recorded };
+        self.tally
+            .add((kind, &question.caller), &answer, before, || {
+                example(question)
+            });
+        Ok(AnswerLine::judged(id, &answer, before))
+    }
+
+    fn count(
+        &mut self,
+        id: Value,
+        who: (EndpointKind, &Caller),
+        answer: &Answer,
+        before: Option<Verdict>,
+        example: impl FnOnce() -> String,
+    ) -> AnswerLine {
+        self.tally.add(who, answer, before, example);
+        AnswerLine::judged(id, answer, before)
+    }
+
+    fn write(&mut self, answer: &AnswerLine) -> Result<(), Exit> {
+        if self.format == Format::Text {
+            return Ok(());
+        }
+        let written = serde_json::to_writer(&mut self.output, answer)
+            .map_err(io::Error::from)
+            .and_then(|()| self.output.write_all(b"\n"));
+        match written {
+            Ok(()) => Ok(()),
+            // A reader that went away has seen enough.
+            Err(error) => Err(terminal::printed(Err(error), Exit::Success)),
+        }
+    }
+
+    /// Writes the summary for people, and returns how the program ends.
+    pub(super) fn finish(mut self) -> Exit {
+        let is_refused = self
+            .fail_on
+            .iter()
+            .any(|change| self.tally.changed(*change) > 0);
+        let exit = if is_refused {
+            Exit::Refused
+        } else {
+            Exit::Success
+        };
+        let written = self.output.flush();
+        self.pace.tell();
+        match self.format {
+            Format::Json => terminal::printed(written, exit),
+            Format::Text => {
+                let text = summary::text(&self.tally, &self.problems, terminal::palette());
+                terminal::print(&text, exit)
+            }
+        }
+    }
+}
+
+/// What a summary shows of a request.
+fn example(question: &Question) -> String {
+    format!("{} {}", question.method, question.target.escape_ascii())
+}
