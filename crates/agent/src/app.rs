@@ -94,13 +94,23 @@ pub async fn run(mut config: Config) -> Result<(), AppError> {
     config.max_connections = descriptors::make_room(config.max_connections, destinations)?;
     file::private_folder(&config.state_dir)?;
     let counters = Arc::new(Counters::default());
-    let (policies, policy_reader) =
-        PolicyKeeper::open(config.endpoints.clone(), &config.state_dir)?;
+    let clock = Arc::new(HostClock::new());
+    let (policies, policy_reader) = PolicyKeeper::open(
+        config.endpoints.clone(),
+        &config.state_dir,
+        Arc::clone(&clock),
+    )?;
     let (interceptor, listener) = take_over(&config, &policy_reader)?;
     // Where the programs are attached, which is what paths of cgroups are relative to.
     let protected = config.identity.cgroup.take();
     config.identity.cgroup = protected.or_else(|| find_cgroup2_mount().ok());
-    let parts = Parts::build(&config, &interceptor, policies, policy_reader, &counters)?;
+    let parts = Parts::build(
+        &config,
+        &interceptor,
+        (policies, policy_reader),
+        clock,
+        &counters,
+    )?;
     parts.run(&config, interceptor, listener).await
 }
 
@@ -128,10 +138,7 @@ fn take_over(
             "this kernel lacks a feature"
         );
     }
-    interceptor.protect(&redirect::intercepted(
-        &config.endpoints,
-        &policies.current(),
-    ))?;
+    interceptor.protect(&redirect::intercepted(&config.endpoints, &policies.modes()))?;
     // What stays unguarded is told link by link as soon as the agent runs.
     if let Err(error) = interceptor.guard_links() {
         tracing::warn!(%error, "network links cannot be guarded");
@@ -162,8 +169,8 @@ impl Parts {
     fn build(
         config: &Config,
         interceptor: &Interceptor,
-        policies: PolicyKeeper,
-        policy_reader: PolicyReader,
+        (policies, policy_reader): (PolicyKeeper, PolicyReader),
+        clock: Arc<HostClock>,
         counters: &Arc<Counters>,
     ) -> Result<Self, AppError> {
         let upstream_tasks = TaskTracker::new();
@@ -172,11 +179,10 @@ impl Parts {
             upstream_tasks.clone(),
             Arc::clone(counters),
         ));
-        let clock = Arc::new(HostClock::new());
         let (keys, report) = (KeyHolder::default(), ChannelReport::default());
         let (trail, audit) = audit::open(config.audit.clone(), Arc::clone(counters))?;
         let (kernel_counters, kernel) = watch::channel(Vec::new());
-        let (followed, kernel_follows) = watch::channel(policy_reader.current());
+        let (followed, kernel_follows) = watch::channel(policy_reader.modes());
         let (found, preexisting) = watch::channel(Vec::new());
         let (watchdog, protection) = Watchdog::over(interceptor, Arc::clone(counters));
         let (result, coverage) = watch::channel(None);

@@ -1,10 +1,11 @@
-//! The host's time: what signatures are dated with, kept between answers by the monotonic clock.
+//! The host's time: what signatures are dated with and Audit ends by, kept between answers by the monotonic clock.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use http::header::{DATE, HeaderMap};
+use jiff::Timestamp;
 use latchkey_protocol::header::HOST_DATE;
 
 /// Where believable time ends, in seconds since 1970 (the year 9000): HTTP dates have four digits for
@@ -60,6 +61,16 @@ impl HostClock {
         }
     }
 
+    /// Returns the present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = reading.time.checked_add(reading.at_instant.elapsed());
+        // SECURITY: past the end of time every Audit has ended, so an absurd clock opens nothing.
+        now.and_then(|now| Timestamp::try_from(now).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
     /// Returns the present time as a `Date` header has it.
     #[must_use]
     pub fn date(&self) -> HeaderValue {
@@ -112,6 +123,8 @@ mod tests {
         let second = |text: &str| httpdate::parse_http_date(text).unwrap();
         let shown = second(clock.date().to_str().unwrap());
         assert!(shown.duration_since(second(a)).unwrap() < Duration::from_secs(5));
+        let now = clock.now().as_second() - 1_767_683_289;
+        assert!((0..5).contains(&now), "{now}");
         for unusable in ["soon", "Fri, 31 Dec 9999 23:59:59 GMT"] {
             clock.synchronise(&headers(&[("date", b), ("x-ms-azure-host-date", unusable)]));
         }

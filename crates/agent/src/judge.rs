@@ -75,7 +75,8 @@ impl Judge {
         let policy = policies.get(matter.index)?;
         let key = self.keys.current();
         let state = key_state(matter.endpoint, key.is_some());
-        let decision = decide(request, matter.caller, policy, state);
+        let now = self.policies.now();
+        let decision = decide(request, matter.caller, policy, state, now);
         Some(Ruling { decision, key })
     }
 }

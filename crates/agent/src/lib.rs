@@ -12,6 +12,7 @@ pub mod admission;
 pub mod alarms;
 pub mod app;
 pub mod audit;
+pub mod audit_end;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_intercept::{Destination, Fate, OpenConnection, Preexisting, Sweep, end_preexisting};
-use latchkey_policy::EndpointPolicy;
 use latchkey_protocol::{Endpoint, EndpointTable, Mode};
 use latchkey_record::status::PreexistingConnections;
 use tokio::sync::watch;
@@ -17,7 +16,6 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::counters::Counters;
-use crate::rules::Policies;
 
 /// A connect(2) that began just before the redirect has its socket where it can be found by then.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -32,8 +30,8 @@ pub struct Sweeper {
     pub cgroup: PathBuf,
     /// What is protected.
     pub endpoints: EndpointTable,
-    /// What the kernel follows by now.
-    pub followed: watch::Receiver<Policies>,
+    /// The modes that the kernel follows by now, by endpoint index.
+    pub followed: watch::Receiver<Vec<Mode>>,
     /// What was found, by endpoint index.
     pub found: watch::Sender<Vec<PreexistingConnections>>,
     /// What the agent counted.
@@ -62,10 +60,10 @@ impl Sweeper {
     }
 
     async fn sweep(&mut self) -> Result<(), JoinError> {
-        let policies = Arc::clone(&self.followed.borrow_and_update());
-        let endpoints = self.endpoints.as_slice().iter().zip(policies.iter());
+        let modes = self.followed.borrow_and_update().clone();
+        let endpoints = self.endpoints.as_slice().iter().zip(modes);
         let destinations: Vec<_> = endpoints
-            .map(|(endpoint, policy)| destinations(endpoint, policy))
+            .map(|(endpoint, mode)| destinations(endpoint, mode))
             .collect();
         let (cgroup, wanted) = (self.cgroup.clone(), destinations.concat());
         let swept = spawn_blocking(move || end_preexisting(&cgroup, &wanted)).await?;
@@ -134,8 +132,8 @@ impl Sweeper {
 }
 
 /// Returns where connections to an endpoint lead, and what becomes of those from before.
-fn destinations(endpoint: &Endpoint, policy: &EndpointPolicy) -> Vec<Destination> {
-    let fate = match policy.mode() {
+fn destinations(endpoint: &Endpoint, mode: Mode) -> Vec<Destination> {
+    let fate = match mode {
         Mode::Enforce => Fate::Destroy,
         Mode::Audit | Mode::Disabled => Fate::Leave,
     };
@@ -150,8 +148,6 @@ fn destinations(endpoint: &Endpoint, policy: &EndpointPolicy) -> Vec<Destination
 
 #[cfg(test)]
 mod tests {
-    use latchkey_policy::RuleSet;
-
     use super::*;
 
     #[test]
@@ -163,14 +159,9 @@ mod tests {
             (Mode::Audit, Fate::Leave),
             (Mode::Enforce, Fate::Destroy),
         ] {
-            let rules = Arc::new(RuleSet::default_rules(mode));
-            let policy = EndpointPolicy::in_force(endpoint.kind, rules);
             let address = "169.254.169.254:80".parse().unwrap();
             let expected = [Destination { address, fate }];
-            assert_eq!(destinations(endpoint, &policy), expected, "{mode:?}");
+            assert_eq!(destinations(endpoint, mode), expected, "{mode:?}");
         }
-        // Until rules are known, what is in Enforce is closed already.
-        let pending = EndpointPolicy::pending(endpoint.kind, Mode::Enforce);
-        assert_eq!(destinations(endpoint, &pending)[0].fate, Fate::Destroy);
     }
 }

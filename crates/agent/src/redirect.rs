@@ -7,15 +7,15 @@ use std::time::Duration;
 use latchkey_intercept::{
     InterceptError, InterceptMode, InterceptedEndpoint, Interceptor, Presence,
 };
-use latchkey_policy::EndpointPolicy;
 use latchkey_protocol::{EndpointTable, Mode};
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::AppError;
+use crate::audit_end::AuditEndWatch;
 use crate::link_guard::LinkWatch;
-use crate::rules::{Policies, PolicyReader};
+use crate::rules::PolicyReader;
 use crate::watchdog::Watchdog;
 
 /// How often the kernel is told that the agent lives; it waits for five times as long.
@@ -30,19 +30,16 @@ pub struct KernelReports {
     pub watchdog: Watchdog,
     /// What the programs have counted.
     pub counters: watch::Sender<Vec<(String, u64)>>,
-    /// The policies that the kernel follows by now.
-    pub followed: watch::Sender<Policies>,
+    /// The modes that the kernel follows by now, by endpoint index.
+    pub followed: watch::Sender<Vec<Mode>>,
 }
 
-/// Returns what the kernel has to intercept under these policies: what is disabled, not at all.
+/// Returns what the kernel has to intercept in these modes: what is disabled, not at all.
 #[must_use]
-pub fn intercepted(
-    endpoints: &EndpointTable,
-    policies: &[EndpointPolicy],
-) -> Vec<InterceptedEndpoint> {
+pub fn intercepted(endpoints: &EndpointTable, modes: &[Mode]) -> Vec<InterceptedEndpoint> {
     let mut intercepted = Vec::new();
-    for (index, (endpoint, policy)) in (0..).zip(endpoints.as_slice().iter().zip(policies)) {
-        let mode = match policy.mode() {
+    for (index, (endpoint, mode)) in (0..).zip(endpoints.as_slice().iter().zip(modes)) {
+        let mode = match mode {
             Mode::Disabled => continue,
             Mode::Audit => InterceptMode::Audit,
             Mode::Enforce => InterceptMode::Enforce,
@@ -98,6 +95,7 @@ async fn follow(
     mut reports: KernelReports,
 ) -> Result<(), AppError> {
     let mut links = LinkWatch::new()?;
+    let mut ends = AuditEndWatch::default();
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -108,6 +106,11 @@ async fn follow(
                 let read = read.iter().map(|(counter, value)| (counter.as_str().to_owned(), value));
                 reports.counters.send_replace(read.collect());
                 (interceptor, links) = guard_links(interceptor, links).await?;
+                ends.look(&endpoints, &policies);
+                // Audit ends without anybody changing a policy.
+                if *reports.followed.borrow() != policies.modes() {
+                    protect(&mut interceptor, &endpoints, &policies, &reports)?;
+                }
             }
             changed = links.changed() => {
                 changed?;
@@ -115,13 +118,24 @@ async fn follow(
             }
             // Without a secure channel nobody ever changes them, and the heart must beat all the same.
             true = policies.changed() => {
-                let current = policies.current();
-                interceptor.protect(&intercepted(&endpoints, &current))?;
-                reports.followed.send_replace(current);
-                tracing::info!("the kernel follows new modes or rules");
+                protect(&mut interceptor, &endpoints, &policies, &reports)?;
             }
         }
     }
+}
+
+/// Puts the modes of this moment into the kernel.
+fn protect(
+    interceptor: &mut Interceptor,
+    endpoints: &EndpointTable,
+    policies: &PolicyReader,
+    reports: &KernelReports,
+) -> Result<(), InterceptError> {
+    let modes = policies.modes();
+    interceptor.protect(&intercepted(endpoints, &modes))?;
+    reports.followed.send_replace(modes);
+    tracing::info!("the kernel follows new modes or rules");
+    Ok(())
 }
 
 /// Guards the network links, on a thread that may wait: the kernel has one lock for all changes of
@@ -151,24 +165,13 @@ async fn look_around(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use latchkey_policy::RuleSet;
-    use latchkey_protocol::EndpointKind;
-
     use super::*;
 
     #[test]
     fn disabled_endpoints_are_not_intercepted() {
         let table = EndpointTable::azure(Mode::Enforce);
-        let in_force =
-            |kind, mode| EndpointPolicy::in_force(kind, Arc::new(RuleSet::default_rules(mode)));
-        let policies = [
-            in_force(EndpointKind::Imds, Mode::Disabled),
-            in_force(EndpointKind::WireServer, Mode::Audit),
-            EndpointPolicy::pending(EndpointKind::HostGa, Mode::Enforce),
-        ];
-        let found: Vec<_> = intercepted(&table, &policies)
+        let modes = [Mode::Disabled, Mode::Audit, Mode::Enforce];
+        let found: Vec<_> = intercepted(&table, &modes)
             .iter()
             .map(|e| (e.index, e.port, e.mode))
             .collect();

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use latchkey_policy::{EndpointPolicy, InvalidProfile, RuleSet, content_hash};
 use latchkey_protocol::status::SecureChannel;
 use latchkey_protocol::{Endpoint, EndpointTable, Mode};
 use tokio::sync::watch;
 
+use crate::clock::HostClock;
 use crate::file::{self, FileError};
 
 const MODES_FILE: &str = "modes.json";
@@ -21,20 +23,38 @@ const MAX_MODES_BYTES: u64 = 64 * 1024;
 /// The policies of all endpoints, by endpoint index.
 pub type Policies = Arc<[EndpointPolicy]>;
 
-/// Gives out the policies in force.
+/// Gives out the policies in force, and the time that they are judged by.
 #[derive(Clone, Debug)]
-pub struct PolicyReader(watch::Receiver<Policies>);
+pub struct PolicyReader {
+    policies: watch::Receiver<Policies>,
+    clock: Arc<HostClock>,
+}
 
 impl PolicyReader {
     /// Returns the snapshot that holds now; a request uses one to its end.
     #[must_use]
     pub fn current(&self) -> Policies {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.policies.borrow())
+    }
+
+    /// Returns the present time by the host's clock.
+    ///
+    /// SECURITY: by the guest's own a machine whose clock is behind would stay in Audit.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Returns the modes of all endpoints as they are now, by endpoint index.
+    #[must_use]
+    pub fn modes(&self) -> Vec<Mode> {
+        let (policies, now) = (self.current(), self.now());
+        policies.iter().map(|policy| policy.mode(now)).collect()
     }
 
     /// Waits until the policies change; `false` when they never will again.
     pub async fn changed(&mut self) -> bool {
-        self.0.changed().await.is_ok()
+        self.policies.changed().await.is_ok()
     }
 }
 
@@ -46,6 +66,7 @@ pub struct PolicyKeeper {
     modes_file: PathBuf,
     remembered: BTreeMap<String, Mode>,
     published: watch::Sender<Policies>,
+    clock: Arc<HostClock>,
 }
 
 impl PolicyKeeper {
@@ -57,6 +78,7 @@ impl PolicyKeeper {
     pub fn open(
         endpoints: EndpointTable,
         state_dir: &std::path::Path,
+        clock: Arc<HostClock>,
     ) -> Result<(Self, PolicyReader), FileError> {
         let modes_file = state_dir.join(MODES_FILE);
         let remembered = read_modes(&modes_file)?;
@@ -81,8 +103,10 @@ impl PolicyKeeper {
             modes_file,
             remembered,
             published,
+            clock: Arc::clone(&clock),
         };
-        Ok((keeper, PolicyReader(reader)))
+        let policies = reader;
+        Ok((keeper, PolicyReader { policies, clock }))
     }
 
     /// Puts into force what the host says.
@@ -120,12 +144,13 @@ impl PolicyKeeper {
     }
 
     fn publish(&mut self, policies: Vec<EndpointPolicy>) {
+        let now = self.clock.now();
         let modes = self.endpoints.as_slice().iter().zip(&policies);
         let modes: BTreeMap<_, _> = modes
-            .map(|(endpoint, policy)| (endpoint.name.clone(), policy.mode()))
+            .map(|(endpoint, policy)| (endpoint.name.clone(), policy.mode(now)))
             .collect();
         self.published.send_if_modified(|current| {
-            let is_same = current.iter().zip(&policies).all(|(a, b)| same(a, b));
+            let is_same = current.iter().zip(&policies).all(|(a, b)| same(a, b, now));
             if !is_same {
                 *current = policies.into();
             }
@@ -177,10 +202,10 @@ fn refused(
     }
 }
 
-fn same(a: &EndpointPolicy, b: &EndpointPolicy) -> bool {
+fn same(a: &EndpointPolicy, b: &EndpointPolicy, now: Timestamp) -> bool {
     let hash =
         |policy: &EndpointPolicy| policy.rules().map(|rules| rules.content_hash().to_owned());
-    a.mode() == b.mode() && hash(a) == hash(b)
+    a.mode(now) == b.mode(now) && hash(a) == hash(b)
 }
 
 /// SECURITY: a file that cannot be understood is as good as none, and the configured modes hold.
@@ -216,8 +241,12 @@ mod tests {
         SecureChannel::parse(text.to_string().as_bytes()).unwrap()
     }
 
+    fn keeper_by(folder: &std::path::Path, clock: Arc<HostClock>) -> (PolicyKeeper, PolicyReader) {
+        PolicyKeeper::open(EndpointTable::azure(Mode::Enforce), folder, clock).unwrap()
+    }
+
     fn keeper(folder: &std::path::Path) -> (PolicyKeeper, PolicyReader) {
-        PolicyKeeper::open(EndpointTable::azure(Mode::Enforce), folder).unwrap()
+        keeper_by(folder, Arc::default())
     }
 
     #[test]
@@ -226,10 +255,10 @@ mod tests {
         let (mut keeper, reader) = keeper(folder.path());
         keeper.apply(&channel("Audit", "Deny"));
         keeper.apply(&channel("Disabled", "perhaps"));
-        assert_eq!(reader.current()[0].mode(), Mode::Audit);
+        assert_eq!(reader.modes()[0], Mode::Audit);
         assert!(keeper.problems()[0].as_ref().unwrap().contains("invalid"));
         keeper.apply(&channel("Disabled", "Deny"));
-        assert_eq!(reader.current()[0].mode(), Mode::Disabled);
+        assert_eq!(reader.modes()[0], Mode::Disabled);
         assert_eq!(keeper.problems()[0], None);
     }
 
@@ -239,7 +268,7 @@ mod tests {
         let (mut keeper, reader) = keeper(folder.path());
         keeper.apply(&channel("Enforce", "perhaps"));
         assert!(reader.current()[0].rules().is_none());
-        assert_eq!(reader.current()[0].mode(), Mode::Enforce);
+        assert_eq!(reader.modes()[0], Mode::Enforce);
     }
 
     #[test]
@@ -248,11 +277,13 @@ mod tests {
         let (mut first, _) = keeper(folder.path());
         first.apply(&channel("Audit", "Allow"));
         let (_second, reader) = keeper(folder.path());
-        let modes: Vec<_> = reader.current().iter().map(EndpointPolicy::mode).collect();
-        assert_eq!(modes, [Mode::Audit, Mode::Disabled, Mode::Disabled]);
+        assert_eq!(
+            reader.modes(),
+            [Mode::Audit, Mode::Disabled, Mode::Disabled]
+        );
         std::fs::write(folder.path().join(MODES_FILE), "{").unwrap();
         let (_third, reader) = keeper(folder.path());
-        assert_eq!(reader.current()[0].mode(), Mode::Enforce);
+        assert_eq!(reader.modes()[0], Mode::Enforce);
     }
 
     #[test]
@@ -260,10 +291,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut keeper, mut reader) = keeper(folder.path());
         keeper.apply(&channel("Audit", "Allow"));
-        reader.0.mark_unchanged();
+        reader.policies.mark_unchanged();
         keeper.apply(&channel("Audit", "Allow"));
-        assert!(!reader.0.has_changed().unwrap());
+        assert!(!reader.policies.has_changed().unwrap());
         keeper.apply(&channel("Audit", "Deny"));
-        assert!(reader.0.has_changed().unwrap());
+        assert!(reader.policies.has_changed().unwrap());
+    }
+
+    #[test]
+    fn audit_that_ends_is_enforce_by_the_hosts_clock_and_remembered_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HostClock::new());
+        let (mut keeper, reader) = keeper_by(folder.path(), Arc::clone(&clock));
+        let mut channel = channel("Audit", "Allow");
+        let item = channel.imds.item.as_mut().unwrap();
+        item.audit_until = Some("2031-01-01T00:00:00Z".to_owned());
+        clock.synchronise(&date("Tue, 31 Dec 2030 23:00:00 GMT"));
+        keeper.apply(&channel);
+        assert_eq!(reader.modes()[0], Mode::Audit);
+        clock.synchronise(&date("Wed, 01 Jan 2031 00:00:00 GMT"));
+        assert_eq!(reader.modes()[0], Mode::Enforce);
+        keeper.apply(&channel);
+        let (_next, reader) = keeper_by(folder.path(), clock);
+        assert_eq!(reader.modes()[0], Mode::Enforce);
+    }
+
+    fn date(text: &str) -> http::HeaderMap {
+        [(http::header::DATE, text.parse().unwrap())]
+            .into_iter()
+            .collect()
     }
 }

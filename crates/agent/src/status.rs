@@ -11,6 +11,7 @@ use latchkey_record::status::{EndpointStatus, PreexistingConnections, STATUS_VER
 use latchkey_record::{AgentStatus, Coverage, ProtectionStatus};
 use tokio::sync::watch;
 
+use crate::audit_end;
 use crate::counters::Counters;
 use crate::file;
 use crate::keys::KeyHolder;
@@ -76,7 +77,7 @@ impl StatusWriter {
     #[must_use]
     pub fn gather(&self) -> AgentStatus {
         let (channel, problems) = self.report.read();
-        let policies = self.policies.current();
+        let (policies, now) = (self.policies.current(), self.policies.now());
         let is_key_held = self.keys.current().is_some();
         let protection = self.protection.borrow().clone();
         let coverage = self.coverage.borrow().clone();
@@ -91,7 +92,7 @@ impl StatusWriter {
             .enumerate()
         {
             let problem = problems.get(index).cloned().flatten();
-            let is_served = match policy.mode() {
+            let is_served = match policy.mode(now) {
                 Mode::Disabled => true,
                 Mode::Audit | Mode::Enforce => {
                     policy.rules().is_some() && (is_key_held || !endpoint.msp)
@@ -100,7 +101,8 @@ impl StatusWriter {
             healthy = healthy && is_served && problem.is_none();
             endpoints.push(EndpointStatus {
                 name: endpoint.name.clone(),
-                mode: policy.mode(),
+                mode: policy.mode(now),
+                audit_ends: audit_end::soon(policy, now),
                 rules: policy
                     .rules()
                     .and_then(|rules| rules.id())

@@ -8,9 +8,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use latchkey_protocol::audit_end::AuditEndError;
 use latchkey_protocol::authorization::AuthorizationItem;
 use latchkey_protocol::mode::ModeError;
-use latchkey_protocol::{EndpointKind, Mode};
+use latchkey_protocol::{AuditEnd, EndpointKind, Mode};
 
 use crate::facts::Facts;
 
@@ -119,24 +121,41 @@ impl ChannelState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protection {
     mode: Mode,
+    audit_until: Option<AuditEnd>,
     item: AuthorizationItem,
 }
 
-impl TryFrom<AuthorizationItem> for Protection {
-    type Error = ModeError;
+/// The item does not say how strictly the endpoint is protected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProtectionError {
+    /// By no mode.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    /// By no time at which Audit ends.
+    #[error(transparent)]
+    AuditUntil(#[from] AuditEndError),
+}
 
-    fn try_from(mut item: AuthorizationItem) -> Result<Self, ModeError> {
+impl TryFrom<AuthorizationItem> for Protection {
+    type Error = ProtectionError;
+
+    fn try_from(mut item: AuthorizationItem) -> Result<Self, ProtectionError> {
         let mode: Mode = item.mode.parse()?;
+        let audit_until = item.audit_until.as_deref().map(str::parse).transpose()?;
         mode.as_str().clone_into(&mut item.mode);
-        Ok(Self { mode, item })
+        Ok(Self {
+            mode,
+            audit_until,
+            item,
+        })
     }
 }
 
 impl Protection {
-    /// Returns the mode.
+    /// Returns the mode, which is Enforce when Audit has ended.
     #[must_use]
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    pub fn mode(&self, now: Timestamp) -> Mode {
+        self.mode.due(self.audit_until, now)
     }
 
     /// Returns the item that travels to the guest.
@@ -147,23 +166,25 @@ impl Protection {
 }
 
 impl Machine {
-    /// Returns how strictly endpoints of `kind` are protected for this machine.
+    /// Returns how strictly endpoints of `kind` are protected for this machine at the time `now`.
     #[must_use]
-    pub fn mode(&self, kind: EndpointKind) -> Mode {
+    pub fn mode(&self, kind: EndpointKind, now: Timestamp) -> Mode {
         match (&self.channel, kind) {
             (Channel::State(state), _) => state.mode(kind),
-            (Channel::Rules { imds, .. }, EndpointKind::Imds) => announced_mode(imds.as_deref()),
+            (Channel::Rules { imds, .. }, EndpointKind::Imds) => {
+                announced_mode(imds.as_deref(), now)
+            }
             (
                 Channel::Rules { wire_server, .. },
                 EndpointKind::WireServer | EndpointKind::HostGa,
-            ) => announced_mode(wire_server.as_deref()),
+            ) => announced_mode(wire_server.as_deref(), now),
         }
     }
 }
 
 /// An endpoint without an item is not protected: that is what the guest is told too.
-fn announced_mode(protection: Option<&Protection>) -> Mode {
-    protection.map_or(Mode::Disabled, Protection::mode)
+fn announced_mode(protection: Option<&Protection>, now: Timestamp) -> Mode {
+    protection.map_or(Mode::Disabled, |protection| protection.mode(now))
 }
 
 /// All machines, by where their packets come from. Immutable; a change makes a new table.
@@ -328,6 +349,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn audit_that_has_ended_is_enforce_and_an_end_that_is_no_time_is_refused() {
+        let item = |until: &str| AuthorizationItem {
+            mode: "audit".to_owned(),
+            audit_until: Some(until.to_owned()),
+            ..AuthorizationItem::default()
+        };
+        let mut machine = machine("a", "10.0.0.4", None);
+        let protection = Protection::try_from(item("1970-01-01T00:00:10Z")).unwrap();
+        machine.channel = Channel::Rules {
+            imds: Some(Box::new(protection)),
+            wire_server: None,
+        };
+        for (second, mode) in [(9, Mode::Audit), (10, Mode::Enforce)] {
+            let now = Timestamp::new(second, 0).unwrap();
+            assert_eq!(machine.mode(EndpointKind::Imds, now), mode);
+            assert_eq!(machine.mode(EndpointKind::HostGa, now), Mode::Disabled);
+        }
+        assert!(Protection::try_from(item("tomorrow")).is_err());
+    }
+
+    #[test]
     fn version_one_states_stand_for_modes() {
         let mut machine = machine("a", "10.0.0.4", None);
         for (state, imds, wire_server) in [
@@ -340,9 +382,18 @@ pub(crate) mod tests {
             ),
         ] {
             machine.channel = Channel::State(state);
-            assert_eq!(machine.mode(EndpointKind::Imds), imds);
-            assert_eq!(machine.mode(EndpointKind::WireServer), wire_server);
-            assert_eq!(machine.mode(EndpointKind::HostGa), wire_server);
+            assert_eq!(
+                machine.mode(EndpointKind::Imds, Timestamp::UNIX_EPOCH),
+                imds
+            );
+            assert_eq!(
+                machine.mode(EndpointKind::WireServer, Timestamp::UNIX_EPOCH),
+                wire_server
+            );
+            assert_eq!(
+                machine.mode(EndpointKind::HostGa, Timestamp::UNIX_EPOCH),
+                wire_server
+            );
         }
     }
 

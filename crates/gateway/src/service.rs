@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use latchkey_http1::{Connection, KeepAlive, Limits, ReadError, WriteError, problem};
 use latchkey_protocol::header::HOST_DATE;
 use latchkey_protocol::{Endpoint, EndpointKind, Mode, Reason, Request, RequestHead};
@@ -146,6 +147,12 @@ impl Gateway {
         &self.keys
     }
 
+    /// Returns the time by which signatures and modes are judged.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Returns the emulated services.
     #[must_use]
     pub const fn emulator(&self) -> &Emulator {
@@ -236,9 +243,10 @@ impl Gateway {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         self.counters.requests.increment();
-        let mut witness = Witness::new(&self.observations, ingress, self.clock.now());
+        let now = self.clock.now();
+        let mut witness = Witness::new(&self.observations, ingress, now);
         if let Some(machine) = self.identify(ingress) {
-            witness.saw_machine(&machine, machine.mode(ingress.endpoint.kind));
+            witness.saw_machine(&machine, machine.mode(ingress.endpoint.kind, now));
         }
         let answer = self.refusal(reason, &mut witness);
         witness.answered(false, answer.status());
@@ -335,7 +343,7 @@ impl Gateway {
         witness: &mut Witness<'_>,
     ) -> Result<(Arc<Machine>, Mode), Reason> {
         let machine = self.identify(ingress).ok_or(Reason::UnknownMachine)?;
-        let mode = machine.mode(ingress.endpoint.kind);
+        let mode = machine.mode(ingress.endpoint.kind, self.clock.now());
         witness.saw_machine(&machine, mode);
         Ok((machine, mode))
     }

@@ -131,15 +131,17 @@ async fn machine_status(gateway: &Gateway, machine: &Machine) -> MachineStatus {
             problem: error.to_string(),
         },
     };
+    let now = gateway.now();
+    let mode = |kind| machine.mode(kind, now);
     MachineStatus {
         id: machine.id.to_string(),
         name: machine.facts.name.clone(),
         addresses: machine.addresses.clone(),
         interface: machine.interface.clone(),
         modes: Modes {
-            imds: machine.mode(EndpointKind::Imds),
-            wireserver: machine.mode(EndpointKind::WireServer),
-            hostga: machine.mode(EndpointKind::HostGa),
+            imds: mode(EndpointKind::Imds),
+            wireserver: mode(EndpointKind::WireServer),
+            hostga: mode(EndpointKind::HostGa),
         },
         key_incarnation: machine.key_incarnation,
         key,

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use jiff::Timestamp;
 use latchkey_gateway::facts::Throttle;
 use latchkey_host::config::Config;
 use latchkey_host::machines;
@@ -24,12 +25,21 @@ fn sample_machines_are_valid() {
         .outcome
         .unwrap();
     let web = table.find("web").unwrap();
-    assert_eq!(web.mode(EndpointKind::Imds), Mode::Enforce);
-    assert_eq!(web.mode(EndpointKind::HostGa), Mode::Audit);
+    assert_eq!(
+        web.mode(EndpointKind::Imds, Timestamp::UNIX_EPOCH),
+        Mode::Enforce
+    );
+    assert_eq!(
+        web.mode(EndpointKind::HostGa, Timestamp::UNIX_EPOCH),
+        Mode::Audit
+    );
     assert_eq!(web.facts.identities.iter().count(), 2);
     assert_eq!(web.facts.throttle, Some(Throttle::default()));
     let build = table.find("build").unwrap();
-    assert_eq!(build.mode(EndpointKind::WireServer), Mode::Enforce);
+    assert_eq!(
+        build.mode(EndpointKind::WireServer, Timestamp::UNIX_EPOCH),
+        Mode::Enforce
+    );
     assert_eq!(table.as_slice().len(), 2);
 }
 
@@ -40,5 +50,8 @@ fn emulator_on_loopback_is_valid() {
     assert!(config.to_string().contains("port = 8080"), "{config}");
     let table = machines::read(&emulator.join("machines")).outcome.unwrap();
     let dev = table.identify(Ipv4Addr::LOCALHOST.into(), None).unwrap();
-    assert_eq!(dev.mode(EndpointKind::Imds), Mode::Disabled);
+    assert_eq!(
+        dev.mode(EndpointKind::Imds, Timestamp::UNIX_EPOCH),
+        Mode::Disabled
+    );
 }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use latchkey_gateway::MachineTable;
 use latchkey_gateway::machine::Channel;
 use latchkey_host::machines::{fingerprint, read};
@@ -226,7 +227,10 @@ fn profile_beside_its_machine_is_no_machine() {
     let table = table(&folder);
     assert_eq!(table.as_slice().len(), 1);
     assert_eq!(
-        table.find("a").unwrap().mode(EndpointKind::Imds),
+        table
+            .find("a")
+            .unwrap()
+            .mode(EndpointKind::Imds, Timestamp::UNIX_EPOCH),
         Mode::Enforce
     );
 }

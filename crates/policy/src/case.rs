@@ -219,8 +219,8 @@ pub(crate) fn request_for(
     }
 }
 
-/// The key is taken for held: what is asked is what the rules say.
-pub(crate) const KEY: KeyState = KeyState::Held;
+/// The state of the key that cases are judged with: what is asked is what the rules say.
+pub const KEY: KeyState = KeyState::Held;
 
 #[cfg(test)]
 mod tests;

@@ -16,8 +16,17 @@ pub fn content_hash(item: &AuthorizationItem) -> String {
     content.text(&item.mode);
     content.text(&item.id);
     content.option(item.rules.as_ref(), Content::rules);
+    if let Some(until) = &item.audit_until {
+        content.0.update([AUDIT_UNTIL]);
+        content.text(until);
+    }
     hex::encode(content.0.finalize())
 }
+
+/// Precedes fields that came later. They feed nothing while none is given, so that older documents
+/// keep their hash. No count and no option begins with one of these.
+const LATER_FIELDS: u8 = 2;
+const AUDIT_UNTIL: u8 = 3;
 
 /// Feeds a document to the hash: every text after its length, every list after its
 /// count, so that no two documents feed the same bytes.
@@ -63,6 +72,13 @@ impl Content {
                 content.text(name);
                 content.text(value);
             });
+            if privilege.methods.is_some() || privilege.path_match.is_some() {
+                content.0.update([LATER_FIELDS]);
+                content.list(privilege.methods.as_ref(), |content, method| {
+                    content.text(method)
+                });
+                content.option(privilege.path_match.as_deref(), Self::text);
+            }
         });
         self.list(rules.roles.as_ref(), |content, role| {
             content.text(&role.name);
@@ -85,11 +101,14 @@ impl Content {
             content.list(Some(&assignment.identities), |content, name| {
                 content.text(name)
             });
+            if assignment.mode.is_some() || assignment.comment.is_some() {
+                content.0.update([LATER_FIELDS]);
+                content.option(assignment.mode.as_deref(), Self::text);
+                content.option(assignment.comment.as_deref(), Self::text);
+            }
         });
     }
 
-    /// Selectors that came later feed nothing while none is given, so that older documents keep
-    /// their hash. No count and no option begins with a 2.
     fn later_selectors(&mut self, identity: &Identity) {
         let texts = [
             &identity.systemd_unit,
@@ -106,7 +125,7 @@ impl Content {
         if !is_given {
             return;
         }
-        self.0.update([2]);
+        self.0.update([LATER_FIELDS]);
         for text in texts {
             self.option(text.as_deref(), Self::text);
         }
@@ -122,120 +141,4 @@ impl Content {
 }
 
 #[cfg(test)]
-mod tests {
-    use latchkey_protocol::authorization::{Privilege, QueryParameters};
-
-    use super::*;
-
-    fn item(parameters: &[(&str, &str)]) -> AuthorizationItem {
-        let parameters = parameters
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let privilege = Privilege {
-            name: "p".to_owned(),
-            path: "/m".to_owned(),
-            query_parameters: Some(QueryParameters(parameters.collect())),
-            ..Privilege::default()
-        };
-        AuthorizationItem {
-            default_access: "Deny".to_owned(),
-            mode: "Enforce".to_owned(),
-            id: "1".to_owned(),
-            rules: Some(AccessControlRules {
-                privileges: Some(vec![privilege]),
-                ..Default::default()
-            }),
-            ..AuthorizationItem::default()
-        }
-    }
-
-    #[test]
-    fn order_of_parameters_does_not_change_the_hash() {
-        let hash = content_hash(&item(&[("a", "1"), ("b", "2")]));
-        assert_eq!(hash, content_hash(&item(&[("b", "2"), ("a", "1")])));
-        assert_eq!(hash.len(), 64);
-    }
-
-    #[test]
-    fn any_change_of_content_changes_the_hash() {
-        let base = item(&[("a", "1")]);
-        let mut variants = vec![
-            base.clone(),
-            item(&[("a", "2")]),
-            item(&[("a1", "")]),
-            item(&[]),
-        ];
-        variants.push(AuthorizationItem {
-            id: "2".to_owned(),
-            ..base.clone()
-        });
-        variants.push(AuthorizationItem {
-            mode: "Audit".to_owned(),
-            ..base.clone()
-        });
-        variants.push(AuthorizationItem {
-            rules: None,
-            ..base.clone()
-        });
-        variants.push(AuthorizationItem {
-            rules: Some(AccessControlRules::default()),
-            ..base
-        });
-        let hashes: std::collections::HashSet<_> = variants.iter().map(content_hash).collect();
-        assert_eq!(hashes.len(), variants.len());
-    }
-
-    fn of(identities: Vec<Identity>) -> AuthorizationItem {
-        let mut item = item(&[]);
-        item.rules = Some(AccessControlRules {
-            identities: Some(identities),
-            ..Default::default()
-        });
-        item
-    }
-
-    #[test]
-    fn every_selector_and_condition_changes_the_hash() {
-        type Change = fn(&mut Identity);
-        let changes: [Change; 18] = [
-            |_| {},
-            |i| i.user_name = Some("x".to_owned()),
-            |i| i.group_name = Some("x".to_owned()),
-            |i| i.exe_path = Some("x".to_owned()),
-            |i| i.process_name = Some("x".to_owned()),
-            |i| i.systemd_unit = Some("x".to_owned()),
-            |i| i.systemd_slice = Some("x".to_owned()),
-            |i| i.container_id = Some("x".to_owned()),
-            |i| i.cgroup = Some("x".to_owned()),
-            |i| i.script_path = Some("x".to_owned()),
-            |i| i.uid = Some(0),
-            |i| i.uid = Some(1),
-            |i| i.gid = Some(1),
-            |i| i.exe_sha256 = Some(vec![]),
-            |i| i.exe_sha256 = Some(vec!["x".to_owned()]),
-            |i| i.forbid = Some(vec![]),
-            |i| i.forbid = Some(vec!["x".to_owned()]),
-            |i| i.forbid = Some(vec!["x".to_owned(), "y".to_owned()]),
-        ];
-        let changed = changes.iter().map(|change| {
-            let mut identity = Identity::default();
-            change(&mut identity);
-            content_hash(&of(vec![identity]))
-        });
-        let hashes: std::collections::HashSet<_> = changed.collect();
-        assert_eq!(hashes.len(), changes.len());
-    }
-
-    #[test]
-    fn document_without_later_selectors_keeps_its_hash() {
-        let identity = Identity {
-            name: "i".to_owned(),
-            user_name: Some("alice".to_owned()),
-            ..Identity::default()
-        };
-        assert_eq!(
-            content_hash(&of(vec![identity])),
-            "ffeeb78ef752ee0b08bcf22aa0e443b3c735aff26a5e90627827a8dc482a1725"
-        );
-    }
-}
+mod tests;

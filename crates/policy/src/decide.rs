@@ -3,20 +3,17 @@
 //! The checks stand in the order of the architecture's mode table. Audit is a field of
 //! the decision that Enforce would take, never a second path through the checks.
 //!
-//! Pure: no clock, because nothing in a rule depends on time; how long to wait for rules
+//! Pure: the time, by which Audit may have ended, is a value; how long to wait for rules
 //! or a key is the agent's business. What cannot be decided is refused in Enforce.
 
 use std::sync::Arc;
 
-use latchkey_protocol::request::Meaning;
+use jiff::Timestamp;
 use latchkey_protocol::{Caller, Mode, Reason, Request};
 
 use crate::endpoint::{EndpointPolicy, KeyState};
+use crate::judge::{Finding, Question, Signing, Subject, Verdict};
 use crate::rules::{Rule, RuleSet};
-
-mod examine;
-
-use examine::{InAudit, Objection, examine};
 
 /// What a decision rests on, for the record.
 #[derive(Clone, Debug)]
@@ -28,7 +25,8 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// Returns the mode that the decision was taken in.
+    /// Returns the mode that the decision was taken in: the endpoint's, or the one that counts for
+    /// what the rules refuse.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode
@@ -46,15 +44,6 @@ impl Basis {
     pub const fn rule(&self) -> Option<&Rule> {
         self.rule.as_ref()
     }
-}
-
-/// How a permitted request travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signing {
-    /// With date, claims and signature.
-    Signed,
-    /// Without any of them.
-    Unsigned,
 }
 
 /// The permission to forward the one request that it holds.
@@ -154,6 +143,25 @@ impl Decision {
         }
     }
 
+    /// Returns the verdict in one word.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Permitted(permit) if permit.would_refuse.is_some() => Verdict::Audit,
+            Self::Permitted(_) => Verdict::Allow,
+            Self::Refused(_) => Verdict::Deny,
+        }
+    }
+
+    /// Returns why the request is refused, or in Enforce would be.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Permitted(permit) => permit.would_refuse,
+            Self::Refused(refusal) => Some(refusal.reason),
+        }
+    }
+
     /// Returns whether rules or a key that have not arrived would make another decision. Whoever can
     /// wait for them asks again then; whoever cannot carries this one out.
     #[must_use]
@@ -171,29 +179,26 @@ impl Decision {
     }
 }
 
-/// Decides whether `caller` may make `request`, under the policy of the endpoint that it is for.
+/// Decides whether `caller` may make `request`, under the policy of the endpoint that it is for, at
+/// the time `now`.
 pub fn decide(
     request: Request,
     caller: &Caller,
     policy: &EndpointPolicy,
     key: KeyState,
+    now: Timestamp,
 ) -> Decision {
-    let mode = policy.mode();
-    let (outcome, rule) = match mode {
-        Mode::Disabled => (Ok((Signing::Unsigned, None)), None),
-        Mode::Audit | Mode::Enforce => match examine(&request, caller, policy, key) {
-            Ok(rule) => (Ok((signing(&request, key), None)), Some(rule)),
-            Err(objection) => (
-                settle(mode, &objection, signing(&request, key)),
-                objection.rule,
-            ),
-        },
-    };
+    let Finding {
+        mode,
+        rule,
+        outcome,
+        is_provisional,
+    } = Subject::new(caller, policy).judge(&Question::from(&request), key, now);
     let basis = Basis {
         mode,
         rules: policy.rules().cloned(),
         rule,
-        is_provisional: mode != Mode::Disabled && is_provisional(&outcome, &request, key),
+        is_provisional,
     };
     match outcome {
         Ok((signing, would_refuse)) => Decision::Permitted(Permit {
@@ -207,46 +212,6 @@ pub fn decide(
             reason,
             basis,
         }),
-    }
-}
-
-/// Turns an objection into what the mode makes of it: how the request travels all the
-/// same and what is recorded, or the reason of the refusal.
-const fn settle(
-    mode: Mode,
-    objection: &Objection,
-    signing: Signing,
-) -> Result<(Signing, Option<Reason>), Reason> {
-    match (mode, objection.in_audit) {
-        (Mode::Audit, InAudit::Forward) => Ok((signing, Some(objection.reason))),
-        (Mode::Audit, InAudit::ForwardUnsigned) => Ok((Signing::Unsigned, Some(objection.reason))),
-        (Mode::Audit, InAudit::Refuse) | (Mode::Enforce | Mode::Disabled, _) => {
-            Err(objection.reason)
-        }
-    }
-}
-
-/// Returns whether an outcome lacks the rules, or the key that would sign the request.
-fn is_provisional(
-    outcome: &Result<(Signing, Option<Reason>), Reason>,
-    request: &Request,
-    key: KeyState,
-) -> bool {
-    match outcome {
-        Err(Reason::RulesPending | Reason::KeyPending) | Ok((_, Some(Reason::RulesPending))) => {
-            true
-        }
-        Err(_) => false,
-        Ok(_) => key == KeyState::Missing && signing(request, KeyState::Held) == Signing::Signed,
-    }
-}
-
-/// Returns how a request travels that nothing keeps from being signed.
-const fn signing(request: &Request, key: KeyState) -> Signing {
-    match (key, request.meaning()) {
-        // SECURITY: the host could read a signed ambiguous request as another one.
-        (KeyState::Held, Meaning::Canonical(_)) if request.upload().is_none() => Signing::Signed,
-        _ => Signing::Unsigned,
     }
 }
 

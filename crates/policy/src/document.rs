@@ -6,6 +6,7 @@
 use std::fmt;
 
 use latchkey_protocol::Reason;
+use latchkey_protocol::audit_end::AuditEndError;
 use latchkey_protocol::flag::FlagError;
 use latchkey_protocol::mode::ModeError;
 
@@ -44,6 +45,9 @@ pub enum ProblemKind {
     /// The path of a file or cgroup can be read in two ways.
     #[error("`{0}` holds a `.` or `..` segment: write the path without it, as the kernel shows it")]
     DottedPath(String),
+    /// A method is listed twice.
+    #[error("the method `{0}` is already in this list: leave one of them out")]
+    DuplicateMethod(String),
     /// A name is taken.
     #[error("the name `{name}` is already taken by entry {first} of this list: names are unique")]
     DuplicateName {
@@ -66,17 +70,31 @@ pub enum ProblemKind {
     /// A list is given but has nothing in it.
     #[error("the list is empty: leave it out, or name what is in it")]
     EmptyList,
+    /// The mode of an assignment is neither of the two words.
+    #[error(
+        "`{0}` is not a mode of an assignment: use Audit or Enforce, or leave it out for the mode of the profile"
+    )]
+    InvalidAssignmentMode(String),
     /// The text is no SHA-256.
     #[error("`{0}` is no SHA-256: write its 64 hexadecimal digits, as sha256sum shows them")]
     InvalidDigest(String),
+    /// The text is no method, so no request could have it.
+    #[error("`{0}` is no method: write a word without blanks, as in `GET`")]
+    InvalidMethod(String),
     /// The text is no name of a slice, so no caller could be in it.
     #[error("`{0}` is no slice of systemd: write its whole name, as in `system.slice`")]
     InvalidSlice(String),
+    /// The text is no time.
+    #[error(transparent)]
+    InvalidTime(AuditEndError),
     /// The text is no name of a unit that processes are in.
     #[error(
         "`{0}` is no unit of systemd with processes: write its whole name, as in `app.service`"
     )]
     InvalidUnit(String),
+    /// The method is not in upper case, and requests have it so.
+    #[error("the method `{0}` matches no request: write `{upper}`, letter case counts", upper = .0.to_ascii_uppercase())]
+    LowerCaseMethod(String),
     /// Some but not all of the four lists are there.
     #[error("the list is missing: rules have all four lists (an empty one counts) or none")]
     MissingList,
@@ -113,6 +131,11 @@ pub enum ProblemKind {
     /// The mode is none of the three words.
     #[error(transparent)]
     UnknownMode(ModeError),
+    /// The way of matching a path is neither of the two words.
+    #[error(
+        "`{0}` is no way to match a path: use segments (the path and everything below it) or exact (the path alone)"
+    )]
+    UnknownPathMatch(String),
     /// A role refers to a privilege that is not there.
     #[error("there is no privilege `{0}`: names are compared exactly")]
     UnknownPrivilege(String),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use latchkey_protocol::{EndpointKind, Mode};
 
 use crate::rules::RuleSet;
@@ -58,13 +59,19 @@ impl EndpointPolicy {
         self.kind
     }
 
-    /// Returns the mode of the endpoint.
+    /// Returns the mode of the endpoint, which is Enforce when its Audit has ended.
     #[must_use]
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self, now: Timestamp) -> Mode {
         match &self.state {
             State::Pending(mode) => *mode,
-            State::InForce(rules) => rules.mode(),
+            State::InForce(rules) => rules.mode(now),
         }
+    }
+
+    /// Returns when Audit ends; nothing when it lasts, or nothing is in Audit.
+    #[must_use]
+    pub fn audit_until(&self) -> Option<Timestamp> {
+        self.rules()?.audit_until()
     }
 
     /// Returns the rules, if they have arrived.

@@ -63,12 +63,10 @@ impl Profiles {
                 continue;
             };
             let policy = case::policy(&endpoint, Some(item))?;
+            self.ends.extend(policy.audit_until());
             self.policies.retain(|(known, _)| known.kind != *kind);
             self.policies.push((endpoint, policy));
         }
-        let end = item.audit_until.as_deref();
-        let end = end.and_then(|end| end.parse::<Timestamp>().ok());
-        self.ends.extend(end);
         Ok(())
     }
 

@@ -5,26 +5,30 @@
 //! and parameters that no canonical request could match.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use latchkey_protocol::Mode;
 use latchkey_protocol::authorization::{self, AccessControlRules, AuthorizationItem};
+use latchkey_protocol::{AuditEnd, Mode};
 
 use crate::document::{InvalidProfile, ProblemKind, ProfileProblem};
 use crate::rules::Access;
+use crate::rules::assignments::{Assignment, Role};
 use crate::rules::identities::Identity;
-use crate::rules::privileges::Privilege;
+use crate::rules::privilege::Privilege;
 
 mod identity;
+mod mode;
 mod privilege;
 
 /// A profile without problems.
 pub(crate) struct Profile {
     pub(crate) mode: Mode,
+    pub(crate) audit_until: Option<AuditEnd>,
     pub(crate) default_access: Access,
     pub(crate) privileges: Vec<Privilege>,
     pub(crate) identities: Vec<Identity>,
-    /// Pairs of a privilege's and an identity's index; a pair may repeat.
-    pub(crate) grants: Vec<(usize, usize)>,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) assignments: Vec<Assignment>,
 }
 
 /// Reads a document.
@@ -32,24 +36,38 @@ pub(crate) fn read(item: &AuthorizationItem) -> Result<Profile, InvalidProfile> 
     let mut reader = Reader::default();
     let default_access = reader.default_access(&item.default_access);
     let mode = reader.mode(&item.mode);
-    let (privileges, identities, grants) = match &item.rules {
+    let audit_until = reader.audit_until(item.audit_until.as_deref());
+    let Lists {
+        privileges,
+        identities,
+        roles,
+        assignments,
+    } = match &item.rules {
         Some(rules) => reader.rules(rules),
-        None => Default::default(),
+        None => Lists::default(),
     };
     match (default_access, mode) {
         (Some(default_access), Some(mode)) if reader.problems.is_empty() => Ok(Profile {
             mode,
+            audit_until,
             default_access,
             privileges,
             identities,
-            grants,
+            roles,
+            assignments,
         }),
         _ => Err(InvalidProfile(reader.problems)),
     }
 }
 
-/// The privileges, the identities and which privilege is granted to which identity.
-type Parts = (Vec<Privilege>, Vec<Identity>, Vec<(usize, usize)>);
+/// The four lists of the rules.
+#[derive(Default)]
+struct Lists {
+    privileges: Vec<Privilege>,
+    identities: Vec<Identity>,
+    roles: Vec<Role>,
+    assignments: Vec<Assignment>,
+}
 
 /// Where each name of a list stands.
 type Names<'a> = HashMap<&'a str, usize>;
@@ -78,21 +96,15 @@ impl Reader {
         access
     }
 
-    fn mode(&mut self, text: &str) -> Option<Mode> {
-        text.parse()
-            .map_err(|error| self.report("/mode", ProblemKind::UnknownMode(error)))
-            .ok()
-    }
-
     /// All four lists, or none: hosts send `"rules": {}` for a profile without rules.
-    fn rules(&mut self, rules: &AccessControlRules) -> Parts {
+    fn rules(&mut self, rules: &AccessControlRules) -> Lists {
         match (
             &rules.privileges,
             &rules.roles,
             &rules.identities,
             &rules.role_assignments,
         ) {
-            (None, None, None, None) => Parts::default(),
+            (None, None, None, None) => Lists::default(),
             (Some(privileges), Some(roles), Some(identities), Some(assignments)) => {
                 self.lists(privileges, roles, identities, assignments)
             }
@@ -107,7 +119,7 @@ impl Reader {
                         self.report(format!("/rules/{list}"), ProblemKind::MissingList);
                     }
                 }
-                Parts::default()
+                Lists::default()
             }
         }
     }
@@ -118,7 +130,7 @@ impl Reader {
         roles: &[authorization::Role],
         identities: &[authorization::Identity],
         assignments: &[authorization::RoleAssignment],
-    ) -> Parts {
+    ) -> Lists {
         let privilege_names = self.names(
             "privileges",
             privileges.iter().map(|entry| entry.name.as_str()),
@@ -129,7 +141,7 @@ impl Reader {
             .filter_map(|(at, entry)| self.privilege(at, entry))
             .collect();
         let role_names = self.names("roles", roles.iter().map(|entry| entry.name.as_str()));
-        let role_privileges: Vec<_> = roles
+        let read_roles = roles
             .iter()
             .enumerate()
             .map(|(at, entry)| self.role(at, entry, &privilege_names))
@@ -143,20 +155,19 @@ impl Reader {
             .enumerate()
             .filter_map(|(at, entry)| self.identity(at, entry))
             .collect();
-        // Entries with problems drop out of the lists above and shift the indexes; then
-        // the document is refused, and nobody looks at the grants.
-        let mut grants = Vec::new();
-        for (at, entry) in assignments.iter().enumerate() {
-            let (role, holders) = self.assignment(at, entry, &role_names, &identity_names);
-            let granted = role
-                .and_then(|role| role_privileges.get(role))
-                .into_iter()
-                .flatten();
-            for privilege in granted {
-                grants.extend(holders.iter().map(|holder| (*privilege, *holder)));
-            }
+        let read_assignments = assignments
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| self.assignment(at, entry, &role_names, &identity_names))
+            .collect();
+        // Entries with problems drop out of these lists and shift the indexes; then the document
+        // is refused, and nobody looks at them.
+        Lists {
+            privileges: read_privileges,
+            identities: read_identities,
+            roles: read_roles,
+            assignments: read_assignments,
         }
-        (read_privileges, read_identities, grants)
     }
 
     /// Indexes the names of one list.
@@ -181,45 +192,39 @@ impl Reader {
         index
     }
 
-    /// Returns the indexes of a role's privileges. Without any, the role grants nothing.
-    fn role(
-        &mut self,
-        at: usize,
-        entry: &authorization::Role,
-        privileges: &Names<'_>,
-    ) -> Vec<usize> {
+    /// Reads a role. Without privileges it grants nothing.
+    fn role(&mut self, at: usize, entry: &authorization::Role, privileges: &Names<'_>) -> Role {
         let pointer = format!("/rules/roles/{at}/privileges");
-        self.references(
-            &pointer,
-            &entry.privileges,
-            privileges,
-            ProblemKind::UnknownPrivilege,
-        )
+        let unknown = ProblemKind::UnknownPrivilege;
+        Role {
+            name: Arc::from(entry.name.as_str()),
+            privileges: self.references(&pointer, &entry.privileges, privileges, unknown),
+        }
     }
 
-    /// Returns the index of the role and of those who hold it. Assignments of one role add up.
+    /// Reads an assignment. Assignments of one role add up.
     fn assignment(
         &mut self,
         at: usize,
         entry: &authorization::RoleAssignment,
         roles: &Names<'_>,
         identities: &Names<'_>,
-    ) -> (Option<usize>, Vec<usize>) {
+    ) -> Option<Assignment> {
+        let pointer = format!("/rules/roleAssignments/{at}");
         let role = roles.get(entry.role.as_str()).copied();
         if role.is_none() {
-            let pointer = format!("/rules/roleAssignments/{at}/role");
-            self.report(pointer, ProblemKind::UnknownRole(entry.role.clone()));
+            let unknown = ProblemKind::UnknownRole(entry.role.clone());
+            self.report(format!("{pointer}/role"), unknown);
         }
-        let pointer = format!("/rules/roleAssignments/{at}/identities");
-        (
-            role,
-            self.references(
-                &pointer,
-                &entry.identities,
-                identities,
-                ProblemKind::UnknownIdentity,
-            ),
-        )
+        let list = format!("{pointer}/identities");
+        let unknown = ProblemKind::UnknownIdentity;
+        let identities = self.references(&list, &entry.identities, identities, unknown);
+        let mode = self.assignment_mode(&pointer, entry.mode.as_deref());
+        Some(Assignment {
+            role: role?,
+            identities,
+            mode,
+        })
     }
 
     fn references(

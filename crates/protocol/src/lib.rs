@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit_end;
 pub mod authorization;
 pub mod caller;
 pub mod claims;
@@ -27,6 +28,7 @@ pub mod status;
 pub mod target;
 pub mod unit;
 
+pub use audit_end::AuditEnd;
 pub use caller::{Attributes, Caller, Elevation};
 pub use claims::Claims;
 pub use endpoint::{Endpoint, EndpointKind, EndpointTable};

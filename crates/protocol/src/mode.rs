@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The protection mode of one endpoint, as operators set it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The protection mode of one endpoint, as operators set it; a stricter mode is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Mode {
     /// Traffic flows as if no agent were there.
@@ -74,6 +74,11 @@ mod tests {
         assert_eq!("eNFORCE".parse(), Ok(Mode::Enforce));
         assert_eq!("audit".parse(), Ok(Mode::Audit));
         assert_eq!("DISABLED".parse(), Ok(Mode::Disabled));
+    }
+
+    #[test]
+    fn stricter_mode_is_greater() {
+        assert!(Mode::Disabled < Mode::Audit && Mode::Audit < Mode::Enforce);
     }
 
     #[test]

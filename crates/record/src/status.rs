@@ -64,6 +64,9 @@ pub struct EndpointStatus {
     pub name: String,
     /// The mode in force.
     pub mode: Mode,
+    /// When Audit ends and is Enforce; present from a week before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_ends: Option<Timestamp>,
     /// The id of the rules in force; absent before the first.
     pub rules: Option<String>,
     /// SHA-256 of the rules in force, in hexadecimal digits.

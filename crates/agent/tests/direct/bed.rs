@@ -73,6 +73,7 @@ pub(crate) struct Bed {
     pub(crate) keys: KeyHolder,
     pub(crate) policies: Mutex<PolicyKeeper>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Arc<HostClock>,
     imds_address: SocketAddr,
     address: SocketAddr,
     flows: Flows,
@@ -111,7 +112,9 @@ impl Bed {
         ];
         let imds_address = plan.imds.unwrap_or(hosts[0].address);
         let endpoints = table(imds_address, &hosts);
-        let (policies, reader) = PolicyKeeper::open(endpoints.clone(), folder.path()).unwrap();
+        let clock = Arc::new(HostClock::new());
+        let opened = PolicyKeeper::open(endpoints.clone(), folder.path(), Arc::clone(&clock));
+        let (policies, reader) = opened.unwrap();
         let counters = Arc::new(Counters::default());
         let audit_file = folder.path().join("audit.jsonl");
         let config = AuditConfig {
@@ -134,7 +137,7 @@ impl Bed {
                 counters: Arc::clone(&counters),
             },
             identities: IdentityResolver::new(&plan.identity, reader),
-            forwarder: Forwarder::new(Arc::new(upstreams), Arc::new(HostClock::new())),
+            forwarder: Forwarder::new(Arc::new(upstreams), Arc::clone(&clock)),
             audit: trail,
             counters: Arc::clone(&counters),
             limits: plan.limits,
@@ -151,6 +154,7 @@ impl Bed {
             keys,
             policies: Mutex::new(policies),
             counters,
+            clock,
             imds_address,
             address,
             flows,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use latchkey_protocol::Mode;
 use latchkey_record::audit::Outcome;
 
 use crate::bed::{Bed, key, signing_key};
@@ -35,6 +36,43 @@ async fn new_rules_hold_for_the_next_request_of_an_open_connection() {
         .map(|record| record.rules.as_deref().unwrap())
         .collect();
     assert_eq!(rules, ["Audit-Allow", "Audit-Deny", "Enforce-Deny"]);
+}
+
+/// A clock of the host's that shows this date.
+fn date(text: &str) -> http::HeaderMap {
+    [(http::header::DATE, text.parse().unwrap())]
+        .into_iter()
+        .collect()
+}
+
+#[tokio::test]
+async fn audit_turns_into_enforce_when_its_time_is_over() {
+    let bed = Bed::open().await;
+    bed.clock
+        .synchronise(&date("Tue, 31 Dec 2030 12:00:00 GMT"));
+    bed.apply(&profile::audit_until("2031-01-01T00:00:00Z"));
+    let mut client = bed.client().await;
+    assert_eq!(client.ask(GET).await.status, 200);
+    assert_eq!(
+        client
+            .ask("GET /tokens HTTP/1.1\r\nHost: metadata\r\n\r\n")
+            .await
+            .status,
+        403
+    );
+    let mut client = bed.client().await;
+    bed.clock
+        .synchronise(&date("Wed, 01 Jan 2031 00:00:00 GMT"));
+    assert_eq!(client.ask(GET).await.status, 403);
+    drop(client);
+    let records = bed.finish().await;
+    let modes: Vec<_> = records.iter().map(|record| record.mode.unwrap()).collect();
+    assert_eq!(modes, [Mode::Audit, Mode::Enforce, Mode::Enforce]);
+    let would: Vec<_> = records
+        .iter()
+        .map(|record| record.would_refuse.is_some())
+        .collect();
+    assert_eq!(would, [true, false, false]);
 }
 
 #[tokio::test]

@@ -142,7 +142,9 @@ impl Keeping {
     async fn resume(channel: Arc<Mutex<Channel>>, folder: Arc<tempfile::TempDir>) -> Self {
         let host = open_host(SocketAddr::from(([127, 0, 0, 1], 0)), &channel).await;
         let endpoints = EndpointTable::azure(Mode::Enforce);
-        let (policies, reader) = PolicyKeeper::open(endpoints, folder.path()).unwrap();
+        let clock = Arc::new(HostClock::new());
+        let opened = PolicyKeeper::open(endpoints, folder.path(), Arc::clone(&clock));
+        let (policies, reader) = opened.unwrap();
         let counters = Arc::new(Counters::default());
         let seconds = Duration::from_secs;
         let patience = Patience {
@@ -150,7 +152,6 @@ impl Keeping {
             response: seconds(120),
         };
         let upstreams = Upstreams::new(patience, TaskTracker::new(), Arc::clone(&counters));
-        let clock = Arc::new(HostClock::new());
         let (holder, report) = (KeyHolder::default(), ChannelReport::default());
         let keeper = KeyKeeper {
             client: ChannelClient::new(Arc::new(upstreams), clock, host.address),
@@ -487,8 +488,9 @@ async fn status_that_is_not_understood_changes_nothing_and_is_shown() {
         keeping.change(|channel| channel.instead = Some(status));
         keeping.some_failures().await;
         assert!(keeping.problem().is_some() && keeping.holds(1), "{shown}");
+        let modes = keeping.policies.modes();
+        assert!(modes.iter().all(|mode| *mode == Mode::Enforce), "{shown}");
         for policy in keeping.policies.current().iter() {
-            assert_eq!(policy.mode(), Mode::Enforce, "{shown}");
             assert_eq!(policy.rules().unwrap().content_hash(), rules, "{shown}");
         }
         keeping.change(|channel| channel.instead = None);
@@ -516,7 +518,10 @@ async fn bad_profile_keeps_the_last_good_rules_is_shown_and_does_not_stop_the_ke
     assert!(problems[0].as_ref().unwrap().contains("perhaps") && problems[1].is_none());
     let policies = keeping.policies.current();
     assert_eq!(
-        (policies[0].mode(), policies[0].rules().unwrap().id()),
+        (
+            keeping.policies.modes()[0],
+            policies[0].rules().unwrap().id()
+        ),
         (Mode::Enforce, Some("Enforce-Allow"))
     );
 }
@@ -529,7 +534,7 @@ async fn disabled_channel_drops_the_key_and_an_enabled_one_finds_it_again() {
     keeping
         .until("no key", |keeping| keeping.holder.current().is_none())
         .await;
-    assert_eq!(keeping.policies.current()[0].mode(), Mode::Disabled);
+    assert_eq!(keeping.policies.modes()[0], Mode::Disabled);
     assert!(keeping.key_file(1).exists());
     keeping
         .until("shown", |keeping| keeping.report.read().0.key.is_none())
@@ -552,10 +557,7 @@ async fn version_1_0_sets_the_modes_by_its_state_and_latches_a_key() {
         let keeping = Keeping::start_with(status, None).await;
         keeping.until("key", |keeping| keeping.holds(1)).await;
         let policies = keeping.policies.current();
-        let found: Vec<_> = policies
-            .iter()
-            .map(latchkey_policy::EndpointPolicy::mode)
-            .collect();
+        let found = keeping.policies.modes();
         assert_eq!(found, modes);
         assert!(policies.iter().all(|policy| policy.rules().is_some()));
     }

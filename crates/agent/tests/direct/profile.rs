@@ -36,6 +36,19 @@ pub(crate) fn ruled(mode: &str) -> Value {
     }))
 }
 
+/// A profile in Audit until then, in which nobody has anything; for `/tokens` it is Enforce already.
+pub(crate) fn audit_until(time: &str) -> Value {
+    status(&json!({
+        "defaultAccess": "Deny", "mode": "Audit", "id": "until", "auditUntil": time,
+        "rules": {
+            "privileges": [{"name": "tokens", "path": "/tokens"}],
+            "roles": [{"name": "reader", "privileges": ["tokens"]}],
+            "identities": [],
+            "roleAssignments": [{"role": "reader", "identities": [], "mode": "Enforce"}],
+        },
+    }))
+}
+
 /// A profile in Enforce in which one kind of caller may ask for `/metadata/own`, and nobody for more.
 pub(crate) fn only(identity: &Value) -> Value {
     status(&json!({

@@ -27,6 +27,7 @@ struct ProfileDocument {
     default_access: String,
     mode: Option<String>,
     id: Option<String>,
+    audit_until: Option<String>,
     rules: Option<AccessControlRules>,
 }
 
@@ -51,6 +52,7 @@ pub(super) fn resolve(
             default_access: "Allow".to_owned(),
             mode: None,
             id: None,
+            audit_until: None,
             rules: None,
         },
         Some(Value::String(name)) => read(&beside(machine_file, name), sources)?,
@@ -63,8 +65,8 @@ pub(super) fn resolve(
         default_access: document.default_access,
         mode: mode.as_str().to_owned(),
         id: document.id.unwrap_or_else(|| default_id.to_owned()),
+        audit_until: document.audit_until,
         rules: document.rules,
-        ..AuthorizationItem::default()
     };
     RuleSet::compile(&item).map_err(|error| error.to_string())?;
     item.id = with_hash(&item);
@@ -153,6 +155,18 @@ mod tests {
             "{}",
             named.id
         );
+    }
+
+    #[test]
+    fn end_of_audit_travels_and_must_be_a_time() {
+        let ending = |time: &str| item(&json!({ "defaultAccess": "Allow", "auditUntil": time }));
+        let travelling = ending("2031-01-01T00:00:00Z").unwrap();
+        assert_eq!(
+            travelling.audit_until.as_deref(),
+            Some("2031-01-01T00:00:00Z")
+        );
+        let problem = ending("soon").unwrap_err();
+        assert!(problem.contains("`/auditUntil`"), "{problem}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::KEY;
 use crate::decide::{Decision, decide};
 use crate::endpoint::EndpointPolicy;
+use crate::judge;
 use crate::rules::Rule;
 
 /// What becomes of a request.
@@ -56,8 +57,8 @@ pub struct Answer {
 impl Answer {
     /// Decides about a request at a point of time.
     #[must_use]
-    pub fn to(request: Request, caller: &Caller, policy: &EndpointPolicy, _now: Timestamp) -> Self {
-        Self::from(&decide(request, caller, policy, KEY))
+    pub fn to(request: Request, caller: &Caller, policy: &EndpointPolicy, now: Timestamp) -> Self {
+        Self::from(&decide(request, caller, policy, KEY, now))
     }
 
     /// Returns what becomes of a request that the agent does not accept as one.
@@ -73,16 +74,14 @@ impl Answer {
 
 impl From<&Decision> for Answer {
     fn from(decision: &Decision) -> Self {
-        let (verdict, reason) = match decision {
-            Decision::Permitted(permit) => match permit.would_refuse() {
-                None => (Verdict::Allow, None),
-                Some(reason) => (Verdict::Audit, Some(reason)),
-            },
-            Decision::Refused(refusal) => (Verdict::Deny, Some(refusal.reason)),
+        let verdict = match decision.verdict() {
+            judge::Verdict::Allow => Verdict::Allow,
+            judge::Verdict::Audit => Verdict::Audit,
+            judge::Verdict::Deny => Verdict::Deny,
         };
         Self {
             verdict,
-            reason,
+            reason: decision.reason(),
             rule: decision.basis().rule().cloned(),
         }
     }

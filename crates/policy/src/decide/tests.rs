@@ -6,6 +6,8 @@ use latchkey_protocol::{Attributes, Elevation, EndpointKind, EndpointTable};
 
 use super::*;
 
+mod modes;
+
 /// What a decision comes to.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
@@ -78,12 +80,13 @@ fn request(kind: EndpointKind, line: &str) -> Request {
 }
 
 fn outcome(line: &str, caller: &Caller, policy: &EndpointPolicy, key: KeyState) -> Outcome {
-    match decide(request(policy.kind(), line), caller, policy, key) {
+    match decide(request(policy.kind(), line), caller, policy, key, NOW) {
         Decision::Permitted(permit) => Forwarded(permit.signing(), permit.would_refuse()),
         Decision::Refused(refusal) => Refused(refusal.reason),
     }
 }
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const ALLOWED: &str = "GET /m";
 const REFUSED: &str = "GET /n";
 const AMBIGUOUS: &str = "GET /m/../n";
@@ -226,7 +229,7 @@ fn missing_key_is_waited_for_only_by_what_would_travel_signed() {
 #[test]
 fn decision_is_provisional_while_rules_or_key_would_change_how_the_request_travels() {
     let is_provisional = |line, caller: &Caller, policy: &EndpointPolicy, key| {
-        decide(request(policy.kind(), line), caller, policy, key).is_provisional()
+        decide(request(policy.kind(), line), caller, policy, key, NOW).is_provisional()
     };
     let (alice, root, gone) = (user("alice"), user("root"), gone(Elevation::Root));
     for mode in [Mode::Audit, Mode::Enforce] {
@@ -306,7 +309,13 @@ fn ambiguous_uploads_are_ambiguous_first() {
     };
     let request = Request::read(*head, &table.as_slice()[2]).unwrap();
     assert!(request.upload().is_some());
-    let decision = decide(request, &user("root"), &ruled(HostGa, Mode::Enforce), Held);
+    let decision = decide(
+        request,
+        &user("root"),
+        &ruled(HostGa, Mode::Enforce),
+        Held,
+        NOW,
+    );
     assert!(
         matches!(decision, Decision::Refused(refusal) if refusal.reason == Reason::ForwardedRequest)
     );
@@ -359,7 +368,7 @@ fn default_rules_leave_only_the_root_gate() {
 #[test]
 fn decision_names_the_mode_the_rules_and_the_rule_that_made_it() {
     let decided = |line, name, policy: &EndpointPolicy| {
-        let decision = decide(request(Imds, line), &user(name), policy, Held);
+        let decision = decide(request(Imds, line), &user(name), policy, Held, NOW);
         let basis = decision.basis();
         let rule = basis.rule().map(ToString::to_string);
         (
@@ -400,6 +409,7 @@ fn refusal_hands_the_request_back() {
         &user("alice"),
         &ruled(Imds, Mode::Enforce),
         Held,
+        NOW,
     );
     let Decision::Refused(refusal) = decision else {
         panic!("{decision:?}")
@@ -415,6 +425,7 @@ fn request_is_never_judged_by_the_policy_of_another_endpoint() {
             &user("root"),
             &ruled(HostGa, mode),
             Held,
+            NOW,
         );
         let Decision::Refused(refusal) = decision else {
             panic!("{mode}: {decision:?}")

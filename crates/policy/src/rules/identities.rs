@@ -15,16 +15,32 @@ pub(crate) struct Identity {
     pub(crate) forbidden: Vec<Flag>,
 }
 
+/// What keeps a caller from being of an identity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Obstacle<'a> {
+    /// A selector does not hold.
+    Selector(&'a Selector),
+    /// A forbidden flag is not known to be clear.
+    Flag(Flag),
+}
+
 impl Identity {
-    fn matches(&self, caller: &Attributes) -> bool {
+    /// Returns the first thing that keeps a caller from being of this identity.
+    pub(crate) fn obstacle(&self, caller: &Attributes) -> Option<Obstacle<'_>> {
+        let mut selectors = self.selectors.iter();
+        if let Some(selector) = selectors.find(|selector| !selector.holds(caller)) {
+            return Some(Obstacle::Selector(selector));
+        }
         // SECURITY: a flag that could not be determined counts as set, or whoever keeps the agent
         // from looking would be free of it.
-        self.forbidden
-            .iter()
-            .all(|flag| caller.flags.is_clear(*flag))
-            && self.selectors.iter().all(|selector| selector.holds(caller))
+        let mut forbidden = self.forbidden.iter();
+        let set = forbidden.find(|flag| !caller.flags.is_clear(**flag));
+        set.map(|flag| Obstacle::Flag(*flag))
     }
 }
+
+/// Of how many identities hardly any caller is more; so many fit into the first allocation.
+const USUAL_IDENTITIES: usize = 16;
 
 /// The indexes of the identities that are filed under each text of one kind.
 type Index = HashMap<String, Vec<usize>>;
@@ -75,7 +91,7 @@ impl Identities {
 
     /// Returns the indexes of the identities that a caller is of.
     pub(crate) fn matching(&self, caller: &Attributes) -> Vec<usize> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(USUAL_IDENTITIES);
         for (kind, index) in &self.filed {
             kind.each_of(caller, |text| {
                 found.extend(index.get(text).into_iter().flatten().copied());
@@ -83,7 +99,7 @@ impl Identities {
         }
         found.retain(|at| {
             let identity = self.all.get(*at);
-            identity.is_some_and(|identity| identity.matches(caller))
+            identity.is_some_and(|identity| identity.obstacle(caller).is_none())
         });
         // In the order of the document, whatever they were found under.
         found.sort_unstable();
@@ -99,8 +115,8 @@ impl Identities {
         self.asks_for_flags
     }
 
-    pub(crate) fn name(&self, at: usize) -> Option<&Arc<str>> {
-        self.all.get(at).map(|identity| &identity.name)
+    pub(crate) fn get(&self, at: usize) -> Option<&Identity> {
+        self.all.get(at)
     }
 }
 

@@ -1,53 +1,54 @@
 //! Finds the privileges that cover a request by its path and parameters, without looking at every one.
-//!
-//! A path covers itself and what lies below it, segment by segment: `/a` covers `/a/b`
-//! and not `/ab`. No path covers the asterisk form.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use latchkey_protocol::Mode;
 use latchkey_protocol::target::CanonicalTarget;
 
-/// A part of an endpoint, in canonical form.
-#[derive(Clone, Debug)]
-pub(crate) struct Privilege {
-    pub(crate) name: Arc<str>,
-    pub(crate) path: String,
-    /// The document's path ends in a slash: the bare path itself is not covered.
-    pub(crate) is_below_only: bool,
-    /// Parameters with the values they must have, sorted by name; names are unique.
-    pub(crate) constraints: Vec<(String, String)>,
-}
+use super::assignments::Assignments;
+use super::privilege::{Privilege, Reach};
 
-/// All privileges that cover exactly the same requests, and whom they are granted to.
+/// All privileges of one reach, and whom they are granted to.
 #[derive(Debug)]
 pub(crate) struct Condition {
-    name: Arc<str>,
-    is_below_only: bool,
-    constraints: Vec<(String, String)>,
-    /// By the identity's index: the name of the privilege that is granted to it.
-    granted: HashMap<usize, Arc<str>>,
+    /// The first of them.
+    first: Arc<Privilege>,
+    /// Roles, sorted, each with the first of these privileges that it gives.
+    granted: Vec<(usize, Arc<Privilege>)>,
+    /// The mode in which whoever has none of them is refused.
+    mode: Mode,
 }
 
 impl Condition {
     /// Returns the name of the first of these privileges.
-    pub(crate) const fn name(&self) -> &Arc<str> {
-        &self.name
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.first.name
     }
 
-    /// Returns the name of the privilege that the identity has.
-    pub(crate) fn granted_to(&self, identity: usize) -> Option<&Arc<str>> {
-        self.granted.get(&identity)
+    /// Returns the mode in which whoever has none of these privileges is refused.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
     }
 
-    /// Returns whether a request is covered whose path has this condition's path as a prefix.
-    fn holds(&self, target: &CanonicalTarget, prefix: &str) -> bool {
-        let is_below = prefix.len() < target.path().len() || target.has_trailing_slash();
-        (is_below || !self.is_below_only)
-            && self
-                .constraints
-                .iter()
-                .all(|(name, value)| target.parameter(name) == Some(value))
+    /// Returns the first of these privileges that one of the roles gives; `roles` are sorted.
+    pub(crate) fn given_by(&self, roles: &[usize]) -> Option<&Arc<Privilege>> {
+        let first = |privilege: &&Arc<Privilege>| privilege.at;
+        if roles.len() < self.granted.len() {
+            let given = roles.iter().filter_map(|role| self.of_role(*role));
+            return given.min_by_key(first);
+        }
+        let granted = self.granted.iter();
+        let given = granted.filter(|(role, _)| roles.binary_search(role).is_ok());
+        given.map(|(_, privilege)| privilege).min_by_key(first)
+    }
+
+    fn of_role(&self, role: usize) -> Option<&Arc<Privilege>> {
+        let granted = &self.granted;
+        let place = granted
+            .binary_search_by_key(&role, |(role, _)| *role)
+            .ok()?;
+        granted.get(place).map(|(_, privilege)| privilege)
     }
 }
 
@@ -64,18 +65,14 @@ impl Node {
         let mut shared: HashMap<(String, String), usize> = HashMap::new();
         for constraint in conditions
             .iter()
-            .flat_map(|condition| &condition.constraints)
+            .flat_map(|condition| &condition.first.reach.constraints)
         {
             *shared.entry(constraint.clone()).or_default() += 1;
         }
         let mut node = Self::default();
         for condition in conditions {
-            match condition
-                .constraints
-                .iter()
-                .min_by_key(|pair| shared.get(*pair))
-                .cloned()
-            {
+            let constraints = condition.first.reach.constraints.iter();
+            match constraints.min_by_key(|pair| shared.get(*pair)).cloned() {
                 None => node.unconstrained.push(condition),
                 Some((name, value)) => {
                     let values = node.by_parameter.entry(name).or_default();
@@ -102,68 +99,95 @@ impl Node {
 /// The privileges of a profile.
 #[derive(Debug, Default)]
 pub(crate) struct Privileges {
+    all: Vec<Arc<Privilege>>,
     by_path: HashMap<String, Node>,
     /// The length of the longest path in bytes: longer prefixes are not looked up.
     longest: usize,
+    /// The strictest mode that a privilege is withheld in.
+    strictest: Option<Mode>,
+    has_audit: bool,
 }
 
 impl Privileges {
-    /// Indexes `privileges`; `grants` are pairs of a privilege's and an identity's index.
-    pub(crate) fn build(privileges: Vec<Privilege>, grants: &[(usize, usize)]) -> Self {
-        let mut identities: Vec<Vec<usize>> = vec![Vec::new(); privileges.len()];
-        for (privilege, identity) in grants {
-            if let Some(holders) = identities.get_mut(*privilege) {
-                holders.push(*identity);
-            }
+    /// Indexes the privileges of a profile with this mode.
+    pub(crate) fn build(all: Vec<Privilege>, assignments: &Assignments, profile: Mode) -> Self {
+        let all: Vec<_> = all.into_iter().map(Arc::new).collect();
+        let mut by_path: BTreeMap<&str, Vec<Condition>> = BTreeMap::new();
+        for (reach, condition) in merge(&all, assignments, profile) {
+            by_path.entry(&reach.path).or_default().push(condition);
         }
-        let mut merged: BTreeMap<_, Condition> = BTreeMap::new();
-        for (privilege, holders) in privileges.into_iter().zip(identities) {
-            let Privilege {
-                name,
-                path,
-                is_below_only,
-                constraints,
-            } = privilege;
-            let condition = merged
-                .entry((path, is_below_only, constraints.clone()))
-                .or_insert_with(|| Condition {
-                    name: Arc::clone(&name),
-                    is_below_only,
-                    constraints,
-                    granted: HashMap::new(),
-                });
-            for identity in holders {
-                condition
-                    .granted
-                    .entry(identity)
-                    .or_insert_with(|| Arc::clone(&name));
-            }
-        }
-        let mut by_path: BTreeMap<String, Vec<Condition>> = BTreeMap::new();
-        for ((path, ..), condition) in merged {
-            by_path.entry(path).or_default().push(condition);
-        }
-        let longest = by_path.keys().map(String::len).max().unwrap_or(0);
+        let mut modes = by_path.values().flatten().map(Condition::mode);
+        let strictest = modes.clone().max();
+        let has_audit = modes.any(|mode| mode == Mode::Audit);
+        let longest = by_path.keys().map(|path| path.len()).max().unwrap_or(0);
         let by_path = by_path
             .into_iter()
-            .map(|(path, all)| (path, Node::build(all)))
+            .map(|(path, conditions)| (path.to_owned(), Node::build(conditions)))
             .collect();
-        Self { by_path, longest }
+        Self {
+            all,
+            by_path,
+            longest,
+            strictest,
+            has_audit,
+        }
+    }
+
+    /// Returns the privileges in the order of the document.
+    pub(crate) fn all(&self) -> &[Arc<Privilege>] {
+        &self.all
+    }
+
+    /// Returns the strictest mode that a privilege is withheld in.
+    pub(crate) const fn strictest(&self) -> Option<Mode> {
+        self.strictest
+    }
+
+    /// Returns whether a privilege is withheld in Audit.
+    pub(crate) const fn has_audit(&self) -> bool {
+        self.has_audit
     }
 
     /// Returns what covers a request, the longest path first.
     pub(crate) fn covering<'a>(
         &'a self,
         target: &'a CanonicalTarget,
+        method: &'a str,
     ) -> impl Iterator<Item = &'a Condition> {
         prefixes(target.path())
             .filter(|prefix| prefix.len() <= self.longest)
-            .filter_map(|prefix| Some((prefix, self.by_path.get(prefix)?)))
-            .flat_map(move |(prefix, node)| {
-                node.candidates(target)
-                    .filter(move |condition| condition.holds(target, prefix))
-            })
+            .filter_map(|prefix| self.by_path.get(prefix))
+            .flat_map(|node| node.candidates(target))
+            .filter(move |condition| condition.first.reach.covers_at_prefix(target, method))
     }
+}
+
+/// Makes one condition of all privileges of one reach.
+fn merge<'a>(
+    all: &'a [Arc<Privilege>],
+    assignments: &Assignments,
+    profile: Mode,
+) -> BTreeMap<&'a Reach, Condition> {
+    let modes = assignments.modes(profile);
+    let mut merged: BTreeMap<&Reach, Condition> = BTreeMap::new();
+    for (privilege, roles) in all.iter().zip(assignments.giving(all.len())) {
+        let of_roles = roles.iter().filter_map(|role| *modes.get(*role)?);
+        let mode = of_roles.max().unwrap_or(profile);
+        let condition = merged.entry(&privilege.reach).or_insert_with(|| Condition {
+            first: Arc::clone(privilege),
+            granted: Vec::new(),
+            mode,
+        });
+        condition.mode = condition.mode.max(mode);
+        let granted = roles.into_iter().map(|role| (role, Arc::clone(privilege)));
+        condition.granted.extend(granted);
+    }
+    for condition in merged.values_mut() {
+        // Stable: of one role's privileges the first in the document stays first.
+        condition.granted.sort_by_key(|(role, _)| *role);
+        condition.granted.dedup_by_key(|(role, _)| *role);
+    }
+    merged
 }
 
 /// Returns a canonical path and every path above it: `/a/b`, `/a`, `/`.
@@ -178,106 +202,4 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(privileges: &Privileges, target: &str) -> Vec<String> {
-        let target = CanonicalTarget::parse(target).unwrap();
-        privileges
-            .covering(&target)
-            .map(|condition| condition.name().to_string())
-            .collect()
-    }
-
-    fn privilege(name: &str, path: &str, constraints: &[(&str, &str)]) -> Privilege {
-        let (path, is_below_only) = latchkey_protocol::target::canonical_path(path).unwrap();
-        let constraints = constraints
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Privilege {
-            name: Arc::from(name),
-            path,
-            is_below_only,
-            constraints: constraints.collect(),
-        }
-    }
-
-    #[test]
-    fn every_segment_border_is_a_prefix() {
-        assert_eq!(prefixes("/a/b").collect::<Vec<_>>(), ["/a/b", "/a", "/"]);
-        assert_eq!(prefixes("/").collect::<Vec<_>>(), ["/"]);
-        assert_eq!(prefixes("*").collect::<Vec<_>>(), ["*"]);
-    }
-
-    #[test]
-    fn paths_cover_whole_segments_and_the_longest_comes_first() {
-        let all = vec![
-            privilege("root", "/", &[]),
-            privilege("below", "/a/", &[]),
-            privilege("a", "/a", &[]),
-            privilege("ab", "/a/b", &[]),
-        ];
-        let privileges = Privileges::build(all, &[]);
-        assert_eq!(names(&privileges, "/a/b/c"), ["ab", "a", "below", "root"]);
-        assert_eq!(names(&privileges, "/a"), ["a", "root"]);
-        assert_eq!(names(&privileges, "/a/"), ["a", "below", "root"]);
-        assert_eq!(names(&privileges, "/ab"), ["root"]);
-        assert_eq!(names(&privileges, "/"), ["root"]);
-        assert!(names(&privileges, "*").is_empty());
-    }
-
-    #[test]
-    fn all_constraints_of_a_privilege_must_hold() {
-        let all = vec![
-            privilege(
-                "vault",
-                "/t",
-                &[("api-version", "1"), ("resource", "vault")],
-            ),
-            privilege(
-                "storage",
-                "/t",
-                &[("api-version", "1"), ("resource", "storage")],
-            ),
-        ];
-        let privileges = Privileges::build(all, &[]);
-        assert_eq!(
-            names(&privileges, "/t?resource=vault&x=y&api-version=1"),
-            ["vault"]
-        );
-        assert!(names(&privileges, "/t?resource=vault").is_empty());
-        assert!(names(&privileges, "/t?resource=&api-version=1").is_empty());
-    }
-
-    #[test]
-    fn privileges_that_differ_in_one_value_are_not_candidates_of_each_other() {
-        let value = |at: usize| format!("r{at}");
-        let all = (0..1000)
-            .map(|at| {
-                privilege(
-                    &value(at),
-                    "/t",
-                    &[("api-version", "1"), ("resource", &value(at))],
-                )
-            })
-            .collect();
-        let privileges = Privileges::build(all, &[]);
-        let target = CanonicalTarget::parse("/t?api-version=1&resource=r7").unwrap();
-        assert_eq!(privileges.by_path["/t"].candidates(&target).count(), 1);
-        assert_eq!(names(&privileges, "/t?api-version=1&resource=r7"), ["r7"]);
-    }
-
-    #[test]
-    fn equal_conditions_are_one_candidate_that_knows_whose_privilege_it_is() {
-        let all = (0..1000)
-            .map(|at| privilege(&format!("p{at}"), "/t", &[]))
-            .collect();
-        let grants: Vec<_> = (0..1000).map(|at| (at, at)).collect();
-        let privileges = Privileges::build(all, &grants);
-        let target = CanonicalTarget::parse("/t").unwrap();
-        let covering: Vec<_> = privileges.covering(&target).collect();
-        assert_eq!(covering.len(), 1);
-        assert_eq!(covering[0].granted_to(7).unwrap().as_ref(), "p7");
-        assert!(covering[0].granted_to(1000).is_none());
-    }
-}
+mod tests;

@@ -49,6 +49,24 @@ impl Selector {
 }
 
 impl Kind {
+    /// Returns the name of the selector in a document.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Container => "containerId",
+            Self::Executable => "exePath",
+            Self::ExecutableDigest => "exeSha256",
+            Self::Gid => "gid",
+            Self::Group => "groupName",
+            Self::Process => "processName",
+            Self::Script => "scriptPath",
+            Self::Slice => "systemdSlice",
+            Self::Uid => "uid",
+            Self::Unit => "systemdUnit",
+            Self::User => "userName",
+        }
+    }
+
     /// Calls `see` with each text that a caller has of this kind.
     pub(crate) fn each_of(self, caller: &Attributes, mut see: impl FnMut(&str)) {
         let one = match self {
@@ -59,8 +77,8 @@ impl Kind {
                     .for_each(|path| each_above(path, &mut see));
             }
             Self::Group => return caller.group_names.iter().for_each(|name| see(name)),
-            Self::Gid => return caller.gid.iter().for_each(|gid| see(&gid.to_string())),
-            Self::Uid => return caller.uid.iter().for_each(|uid| see(&uid.to_string())),
+            Self::Gid => return see_number(caller.gid, see),
+            Self::Uid => return see_number(caller.uid, see),
             Self::Process => caller.process_name(),
             Self::Container => caller.container_id.as_deref(),
             Self::Executable => caller.executable.as_deref(),
@@ -71,6 +89,12 @@ impl Kind {
             Self::User => caller.user_name.as_deref(),
         };
         one.into_iter().for_each(see);
+    }
+}
+
+fn see_number(number: Option<u32>, mut see: impl FnMut(&str)) {
+    if let Some(number) = number {
+        see(itoa::Buffer::new().format(number));
     }
 }
 

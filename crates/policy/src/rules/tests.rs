@@ -19,9 +19,10 @@ fn caller(user: &str, groups: &[&str], executable: &str) -> Attributes {
 
 fn verdict(rules: &RuleSet, target: &str, caller: &Attributes) -> String {
     let target = CanonicalTarget::parse(target).unwrap();
-    match rules.allow(&target, caller) {
+    let identities = rules.identify(caller);
+    match rules.allow(&target, "GET", || &identities, Timestamp::UNIX_EPOCH) {
         Ok(rule) => rule.to_string(),
-        Err((reason, _)) => reason.to_string(),
+        Err(objection) => objection.reason.to_string(),
     }
 }
 
@@ -153,7 +154,11 @@ fn rule_texts_are_read_like_requests() {
 fn default_rules_allow_and_say_so_in_their_hash() {
     let rules = RuleSet::default_rules(Mode::Audit);
     assert_eq!(
-        (rules.mode(), rules.id(), rules.default_access()),
+        (
+            rules.mode(Timestamp::UNIX_EPOCH),
+            rules.id(),
+            rules.default_access()
+        ),
         (Mode::Audit, None, Access::Allow)
     );
     assert_ne!(

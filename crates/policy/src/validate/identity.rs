@@ -45,19 +45,19 @@ impl Reader {
     }
 
     fn texts(&mut self, pointer: &str, entry: &authorization::Identity) -> Vec<Selector> {
-        let texts: [(&str, Kind, &Option<String>, Reading); 9] = [
-            ("userName", Kind::User, &entry.user_name, exact),
-            ("groupName", Kind::Group, &entry.group_name, exact),
-            ("exePath", Kind::Executable, &entry.exe_path, file),
-            ("processName", Kind::Process, &entry.process_name, exact),
-            ("systemdUnit", Kind::Unit, &entry.systemd_unit, unit),
-            ("systemdSlice", Kind::Slice, &entry.systemd_slice, slice),
-            ("containerId", Kind::Container, &entry.container_id, exact),
-            ("cgroup", Kind::Cgroup, &entry.cgroup, cgroup),
-            ("scriptPath", Kind::Script, &entry.script_path, file),
+        let texts: [(Kind, &Option<String>, Reading); 9] = [
+            (Kind::User, &entry.user_name, exact),
+            (Kind::Group, &entry.group_name, exact),
+            (Kind::Executable, &entry.exe_path, file),
+            (Kind::Process, &entry.process_name, exact),
+            (Kind::Unit, &entry.systemd_unit, unit),
+            (Kind::Slice, &entry.systemd_slice, slice),
+            (Kind::Container, &entry.container_id, exact),
+            (Kind::Cgroup, &entry.cgroup, cgroup),
+            (Kind::Script, &entry.script_path, file),
         ];
         let mut selectors = Vec::new();
-        for (name, kind, text, read) in texts {
+        for (kind, text, read) in texts {
             let Some(text) = text else { continue };
             let read = if text.trim().is_empty() {
                 Err(ProblemKind::BlankSelector)
@@ -66,7 +66,7 @@ impl Reader {
             };
             match read {
                 Ok(text) => selectors.push(Selector::one(kind, &text)),
-                Err(kind) => self.report(format!("{pointer}/{name}"), kind),
+                Err(problem) => self.report(format!("{pointer}/{}", kind.as_str()), problem),
             }
         }
         selectors

@@ -1,6 +1,6 @@
-//! Reads one privilege: its path and its constraints in the canonical form of requests.
+//! Reads one privilege: its path, methods and constraints in the canonical form of requests.
 //!
-//! Refuses paths and parameters that no canonical request could match.
+//! Refuses paths, methods and parameters that no canonical request could match.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use latchkey_protocol::target::{canonical_name, canonical_path, canonical_text};
 
 use super::Reader;
 use crate::document::ProblemKind;
-use crate::rules::privileges::Privilege;
+use crate::rules::privilege::{PathMatch, Privilege, Reach};
 
 impl Reader {
     pub(super) fn privilege(
@@ -24,13 +24,58 @@ impl Reader {
             Some(parameters) => self.constraints(&pointer, parameters),
             None => Vec::new(),
         };
-        let (path, is_below_only) = path?;
+        let methods = self.methods(&pointer, entry.methods.as_deref());
+        let path_match = self.path_match(&pointer, entry.path_match.as_deref());
+        let (path, demands_slash) = path?;
         Some(Privilege {
+            at,
             name: Arc::from(entry.name.as_str()),
-            path,
-            is_below_only,
-            constraints,
+            reach: Reach {
+                path,
+                path_match: path_match?,
+                demands_slash,
+                methods,
+                constraints,
+            },
         })
+    }
+
+    /// Reads methods, sorted; requests are compared with them byte for byte (RFC 9110 section 9.1).
+    fn methods(&mut self, pointer: &str, methods: Option<&[String]>) -> Option<Vec<String>> {
+        let methods = methods?;
+        if methods.is_empty() {
+            self.report(format!("{pointer}/methods"), ProblemKind::EmptyList);
+        }
+        let mut read: Vec<String> = Vec::with_capacity(methods.len());
+        for (at, method) in methods.iter().enumerate() {
+            let problem = if !is_token(method) {
+                Some(ProblemKind::InvalidMethod(method.clone()))
+            } else if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+                Some(ProblemKind::LowerCaseMethod(method.clone()))
+            } else if read.contains(method) {
+                Some(ProblemKind::DuplicateMethod(method.clone()))
+            } else {
+                None
+            };
+            match problem {
+                Some(kind) => self.report(format!("{pointer}/methods/{at}"), kind),
+                None => read.push(method.clone()),
+            }
+        }
+        read.sort_unstable();
+        Some(read)
+    }
+
+    fn path_match(&mut self, pointer: &str, text: Option<&str>) -> Option<PathMatch> {
+        let Some(text) = text else {
+            return Some(PathMatch::Segments);
+        };
+        let path_match = PathMatch::parse(text);
+        if path_match.is_none() {
+            let kind = ProblemKind::UnknownPathMatch(text.to_owned());
+            self.report(format!("{pointer}/pathMatch"), kind);
+        }
+        path_match
     }
 
     fn path(&mut self, pointer: &str, text: &str) -> Option<(String, bool)> {
@@ -93,6 +138,13 @@ impl Reader {
             .map_err(|reason| self.report(pointer, unreadable(reason)))
             .ok()
     }
+}
+
+/// Returns whether a text is a token (RFC 9110 section 5.6.2).
+fn is_token(text: &str) -> bool {
+    let is_token_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// Writes a member name as a part of a JSON pointer (RFC 6901 section 3).

@@ -178,6 +178,99 @@ fn paths_can_match_a_canonical_request() {
     }
 }
 
+/// The problems of the valid document with one more member in an object.
+fn with_member(pointer: &str, name: &str, value: &Value) -> Vec<String> {
+    let mut document = valid();
+    document.pointer_mut(pointer).unwrap()[name] = value.clone();
+    problems(&document)
+}
+
+#[test]
+fn methods_are_words_in_upper_case_each_once() {
+    let privilege = "/rules/privileges/0";
+    let listing = |methods: Value| with_member(privilege, "methods", &methods);
+    assert!(listing(json!(["GET", "HEAD", "M-SEARCH"])).is_empty());
+    assert_eq!(
+        listing(json!([])),
+        [format!("{privilege}/methods EmptyList")]
+    );
+    for (method, kind) in [
+        ("get", "LowerCaseMethod"),
+        ("Put", "LowerCaseMethod"),
+        ("GET", "DuplicateMethod"),
+        ("", "InvalidMethod"),
+        (" ", "InvalidMethod"),
+        ("GET ", "InvalidMethod"),
+        ("GET/", "InvalidMethod"),
+        ("GÉT", "InvalidMethod"),
+    ] {
+        let found = listing(json!(["GET", method]));
+        assert_eq!(
+            found,
+            [format!("{privilege}/methods/1 {kind}")],
+            "{method:?}"
+        );
+    }
+}
+
+#[test]
+fn paths_are_matched_by_segments_or_exactly() {
+    let privilege = "/rules/privileges/0";
+    for word in ["segments", "exact"] {
+        assert!(with_member(privilege, "pathMatch", &json!(word)).is_empty());
+    }
+    for word in ["", "Exact", "prefix", "exact "] {
+        let found = with_member(privilege, "pathMatch", &json!(word));
+        assert_eq!(found, [format!("{privilege}/pathMatch UnknownPathMatch")]);
+    }
+}
+
+#[test]
+fn assignment_may_audit_or_enforce_but_not_disable() {
+    let assignment = "/rules/roleAssignments/0";
+    for word in ["Audit", "eNFORCE"] {
+        assert!(with_member(assignment, "mode", &json!(word)).is_empty());
+    }
+    assert!(with_member(assignment, "comment", &json!("for people")).is_empty());
+    for word in ["", "Disabled", "on", " Audit"] {
+        let found = with_member(assignment, "mode", &json!(word));
+        assert_eq!(found, [format!("{assignment}/mode InvalidAssignmentMode")]);
+    }
+}
+
+#[test]
+fn end_of_audit_is_a_time() {
+    for time in ["2026-12-31T23:59:59Z", "2026-12-31T23:59:59.5+02:00"] {
+        assert!(with_member("", "auditUntil", &json!(time)).is_empty());
+    }
+    for time in ["", "2026-12-31", "next week"] {
+        let found = with_member("", "auditUntil", &json!(time));
+        assert_eq!(found, ["/auditUntil InvalidTime"]);
+    }
+}
+
+#[test]
+fn messages_about_words_say_what_to_write() {
+    for (kind, advice) in [
+        (
+            ProblemKind::LowerCaseMethod("get".to_owned()),
+            "write `GET`",
+        ),
+        (ProblemKind::InvalidMethod("G T".to_owned()), "as in `GET`"),
+        (
+            ProblemKind::InvalidTime("x".parse::<AuditEnd>().unwrap_err()),
+            "2026-12-31T23:59:59Z",
+        ),
+        (ProblemKind::UnknownPathMatch("x".to_owned()), "segments"),
+        (
+            ProblemKind::InvalidAssignmentMode("x".to_owned()),
+            "Audit or Enforce",
+        ),
+    ] {
+        assert!(kind.to_string().contains(advice), "{kind}");
+    }
+}
+
 #[test]
 fn constraints_can_match_a_canonical_request() {
     let parameters = "/rules/privileges/0/queryParameters";

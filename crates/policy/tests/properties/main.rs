@@ -12,7 +12,12 @@
 
 use std::sync::Arc;
 
-use latchkey_policy::{Access, Decision, EndpointPolicy, KeyState, RuleSet, Signing, decide};
+use jiff::Timestamp;
+use latchkey_policy::explain::ModeSource;
+use latchkey_policy::{
+    Access, Decision, EndpointPolicy, KeyState, Question, Rule, RuleSet, Signing, Subject, Verdict,
+    decide, explain,
+};
 use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege, QueryParameters, Role,
 };
@@ -26,7 +31,7 @@ use proptest::prelude::*;
 mod naive;
 mod strategy;
 
-use strategy::{attributes, caller, endpoint, item, key, respell, target};
+use strategy::{assignment, caller, endpoint, item, key, method, now, respell, target};
 
 fn policy(kind: EndpointKind, item: Option<&AuthorizationItem>) -> EndpointPolicy {
     match item {
@@ -50,6 +55,56 @@ fn imds() -> Endpoint {
     EndpointTable::azure(Mode::Enforce).as_slice()[0].clone()
 }
 
+/// As many cases as PROPTEST_CASES says, or else what a test run has time for.
+fn config() -> ProptestConfig {
+    let wanted = ProptestConfig::default().cases;
+    let cases = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => wanted,
+        None => 1024,
+    };
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// What the document says about a request to an endpoint that serves everybody, with the key there:
+/// the reason of a refusal, and the mode that counts.
+fn expected(
+    item: &AuthorizationItem,
+    request: &Request,
+    caller: &Caller,
+    now: Timestamp,
+) -> (Option<Reason>, Mode) {
+    let mode = naive::mode(item, now);
+    let method = request.head().method.as_str();
+    if mode == Mode::Disabled {
+        return (None, mode);
+    }
+    match (&caller.attributes, request.meaning()) {
+        (Err(reason), Meaning::Canonical(target)) => {
+            let covering = naive::covering_mode(item, method, target, now);
+            (
+                Some(*reason),
+                covering.map_or(mode, |covering| covering.max(mode)),
+            )
+        }
+        (Err(reason), Meaning::Ambiguous(_)) | (Ok(_), Meaning::Ambiguous(reason)) => {
+            (Some(*reason), naive::strictest_mode(item, now))
+        }
+        (Ok(attributes), Meaning::Canonical(target)) => {
+            match naive::refusal(item, method, target, attributes) {
+                None => (None, mode),
+                Some(reason) => {
+                    let covering = naive::covering_mode(item, method, target, now);
+                    (Some(reason), covering.unwrap_or(mode))
+                }
+            }
+        }
+    }
+}
+
 /// Everything that is visible of a decision but the request and the rule's name.
 fn summary(decision: &Decision) -> (Mode, Option<Signing>, Option<Reason>) {
     let mode = decision.basis().mode();
@@ -59,25 +114,111 @@ fn summary(decision: &Decision) -> (Mode, Option<Signing>, Option<Reason>) {
     }
 }
 
+/// The item in one mode throughout, without an end.
+fn all_in(mode: &str, mut item: AuthorizationItem) -> AuthorizationItem {
+    let rules = item.rules.as_mut();
+    let assignments = rules.and_then(|rules| rules.role_assignments.as_mut());
+    for assignment in assignments.into_iter().flatten() {
+        assignment.mode = None;
+    }
+    AuthorizationItem {
+        mode: mode.to_owned(),
+        audit_until: None,
+        ..item
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn compiled_rules_say_what_the_document_says(
         item in item(),
-        target in target(),
-        attributes in attributes(),
+        (method, target) in (method(), target()),
+        caller in caller(),
+        now in now(),
     ) {
         let endpoint = imds();
-        let request = request("GET", &target, &endpoint).unwrap();
-        let expected = match (request.meaning(), item.mode.as_str()) {
-            (_, "Disabled") => None,
-            (Meaning::Ambiguous(reason), _) => Some(*reason),
-            (Meaning::Canonical(target), _) => naive::refusal(&item, target, &attributes),
+        let request = request(method, &target, &endpoint).unwrap();
+        let (reason, mode) = expected(&item, &request, &caller, now);
+        let decision = decide(request, &caller, &policy(endpoint.kind, Some(&item)), KeyState::Held, now);
+        prop_assert_eq!((decision.reason(), decision.basis().mode()), (reason, mode));
+        let verdict = match (reason, mode) {
+            (None, _) => Verdict::Allow,
+            (Some(_), Mode::Audit) => Verdict::Audit,
+            (Some(_), _) => Verdict::Deny,
         };
-        let caller = Caller { elevation: Elevation::Unprivileged, attributes: Ok(attributes) };
-        let decision = decide(request, &caller, &policy(endpoint.kind, Some(&item)), KeyState::Held);
-        prop_assert_eq!(summary(&decision).2, expected);
+        prop_assert_eq!(decision.verdict(), verdict);
+    }
+
+    #[test]
+    fn one_more_assignment_never_turns_an_allow_into_anything_else(
+        item in item(),
+        more in assignment(),
+        (method, target) in (method(), target()),
+        caller in caller(),
+        (endpoint, key, now) in (endpoint(), key(), now()),
+    ) {
+        let verdict = |item: &AuthorizationItem| {
+            let request = request(method, &target, &endpoint).unwrap();
+            decide(request, &caller, &policy(endpoint.kind, Some(item)), key, now).verdict()
+        };
+        let before = verdict(&item);
+        let mut item = item;
+        let Some(assignments) = item.rules.as_mut().and_then(|rules| rules.role_assignments.as_mut()) else {
+            return Ok(());
+        };
+        assignments.push(more);
+        let after = verdict(&item);
+        prop_assert!(before != Verdict::Allow || after == Verdict::Allow, "{}", after);
+    }
+
+    #[test]
+    fn explanation_and_finding_never_disagree_with_the_decision(
+        item in prop::option::weighted(0.9, item()),
+        (method, target) in (method(), target()),
+        caller in caller(),
+        (endpoint, key, now) in (endpoint(), key(), now()),
+    ) {
+        let request = request(method, &target, &endpoint).unwrap();
+        let policy = policy(endpoint.kind, item.as_ref());
+        let subject = Subject::new(&caller, &policy);
+        let finding = subject.judge(&Question::from(&request), key, now);
+        let explanation = explain(&request, &caller, &policy, key, now);
+        let decision = decide(request, &caller, &policy, key, now);
+        let rule = decision.basis().rule();
+        prop_assert_eq!((finding.verdict(), finding.reason()), (decision.verdict(), decision.reason()));
+        prop_assert_eq!((finding.mode(), finding.rule()), (decision.basis().mode(), rule));
+        prop_assert_eq!((explanation.verdict, explanation.reason), (decision.verdict(), decision.reason()));
+        prop_assert_eq!(explanation.mode.effective, decision.basis().mode());
+        let privileges = explanation.rules.iter().flat_map(|rules| &rules.privileges);
+        let privileges: Vec<_> = privileges.collect();
+        let named = |wanted: &str| privileges.iter().find(|privilege| privilege.name == wanted);
+        match rule {
+            Some(Rule::Default) => prop_assert!(privileges.is_empty()),
+            Some(Rule::Granted { privilege, identity }) => {
+                let privilege = named(privilege).unwrap();
+                let found = privilege.identities.iter().find(|own| own.name == **identity).unwrap();
+                prop_assert!(privilege.granted && found.failed.is_none());
+            }
+            Some(Rule::Withheld { privilege }) => {
+                prop_assert!(named(privilege).is_some() && privileges.iter().all(|p| !p.granted));
+                let strictest = privileges.iter().map(|privilege| privilege.mode).max();
+                prop_assert_eq!(strictest, Some(explanation.mode.effective));
+            }
+            None => {}
+        }
+        let item_mode = item.as_ref().map(|item| naive::mode(item, now));
+        match explanation.mode.source {
+            ModeSource::Pending => prop_assert!(item.is_none()),
+            ModeSource::Profile => prop_assert_eq!(item_mode, Some(explanation.mode.effective)),
+            ModeSource::Assignment => {
+                let rules = item.and_then(|item| item.rules).unwrap_or_default();
+                let mut assignments = rules.role_assignments.into_iter().flatten();
+                prop_assert!(assignments.any(|own| own.mode.is_some() && Some(&own.role) == explanation.mode.role.as_ref()));
+            }
+        }
+        prop_assert!(explanation.tree().starts_with(&decision.verdict().to_string().to_ascii_uppercase()));
     }
 
     #[test]
@@ -93,10 +234,10 @@ proptest! {
         endpoint in endpoint(),
         key in key(),
     ) {
-        let item = item.map(|item| AuthorizationItem { mode: "Enforce".to_owned(), ..item });
+        let item = item.map(|item| all_in("Enforce", item));
         let request = request(line.0, &line.1, &endpoint).unwrap();
         let policy = policy(endpoint.kind, item.as_ref());
-        if let Decision::Permitted(permit) = decide(request, &caller, &policy, key) {
+        if let Decision::Permitted(permit) = decide(request, &caller, &policy, key, Timestamp::UNIX_EPOCH) {
             prop_assert!(matches!(permit.request().meaning(), Meaning::Canonical(_)));
             prop_assert_eq!(permit.would_refuse(), None);
             prop_assert!(caller.attributes.is_ok() && policy.rules().is_some());
@@ -115,9 +256,9 @@ proptest! {
         key in key(),
     ) {
         let decide_in = |mode: &str| {
-            let item = AuthorizationItem { mode: mode.to_owned(), ..item.clone() };
+            let item = all_in(mode, item.clone());
             let request = request("GET", &target, &endpoint).unwrap();
-            summary(&decide(request, &caller, &policy(endpoint.kind, Some(&item)), key))
+            summary(&decide(request, &caller, &policy(endpoint.kind, Some(&item)), key, Timestamp::UNIX_EPOCH))
         };
         let ((_, audit, remark), (_, _, refusal)) = (decide_in("Audit"), decide_in("Enforce"));
         prop_assert_eq!(remark, refusal);
@@ -131,6 +272,7 @@ proptest! {
         item in item(),
         target in target(),
         caller in caller(),
+        now in now(),
         spelling in prop::collection::vec(0..4_u8, 64),
     ) {
         let endpoint = imds();
@@ -140,8 +282,8 @@ proptest! {
         let Meaning::Canonical(meaning) = first.meaning().clone() else { return Ok(()) };
         prop_assert!(matches!(second.meaning(), Meaning::Canonical(same) if *same == meaning), "{}", respelled);
         let policy = policy(endpoint.kind, Some(&item));
-        let first = decide(first, &caller, &policy, KeyState::Held);
-        let second = decide(second, &caller, &policy, KeyState::Held);
+        let first = decide(first, &caller, &policy, KeyState::Held, now);
+        let second = decide(second, &caller, &policy, KeyState::Held, now);
         prop_assert_eq!(summary(&first), summary(&second));
         prop_assert_eq!(first.basis().rule(), second.basis().rule());
     }
@@ -152,10 +294,10 @@ proptest! {
         target in "[ -~]{0,24}|/[a-c%/?&=;.0-9]{0,24}",
         caller in caller(),
         endpoint in endpoint(),
-        key in key(),
+        (key, now) in (key(), now()),
     ) {
         if let Ok(request) = request("OPTIONS", &target, &endpoint) {
-            let decision = decide(request, &caller, &policy(endpoint.kind, item.as_ref()), key);
+            let decision = decide(request, &caller, &policy(endpoint.kind, item.as_ref()), key, now);
             prop_assert_eq!(decision.basis().rules().is_some(), item.is_some());
         }
     }

@@ -1,13 +1,14 @@
 //! What a document says, read entry by entry on canonical forms, as section 4.3 of the wire
-//! specification puts it: no index, no compilation, no order.
+//! specification puts it, with our fields beside it: no index, no compilation, no order.
 
+use jiff::Timestamp;
 use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege,
 };
 use latchkey_protocol::target::{CanonicalTarget, canonical_path, canonical_text};
-use latchkey_protocol::{Attributes, Flag, Reason};
+use latchkey_protocol::{Attributes, Flag, Mode, Reason};
 
-fn covers(privilege: &Privilege, target: &CanonicalTarget) -> bool {
+fn covers(privilege: &Privilege, method: &str, target: &CanonicalTarget) -> bool {
     let segments = |path: &str| -> Vec<String> {
         path.split('/')
             .filter(|segment| !segment.is_empty())
@@ -18,8 +19,12 @@ fn covers(privilege: &Privilege, target: &CanonicalTarget) -> bool {
     let (rule, request) = (segments(&path), segments(target.path()));
     let is_bare = rule.len() == request.len() && !target.has_trailing_slash();
     let parameters = privilege.query_parameters.clone().unwrap_or_default().0;
+    let is_exact = privilege.path_match.as_deref() == Some("exact");
+    let methods = privilege.methods.as_ref();
     target.path() != "*"
         && request.starts_with(&rule)
+        && !(is_exact && request.len() > rule.len())
+        && methods.is_none_or(|methods| methods.iter().any(|own| own == method))
         && !(below_only && is_bare)
         && parameters.iter().all(|(name, value)| {
             let (name, value) = (
@@ -82,17 +87,27 @@ fn has(rules: &AccessControlRules, caller: &Attributes, privilege: &Privilege) -
     })
 }
 
+fn covering<'a>(
+    item: &'a AuthorizationItem,
+    method: &str,
+    target: &CanonicalTarget,
+) -> Vec<&'a Privilege> {
+    let rules = item.rules.iter();
+    let privileges = rules.flat_map(|rules| rules.privileges.iter().flatten());
+    privileges
+        .filter(|privilege| covers(privilege, method, target))
+        .collect()
+}
+
 /// Returns the reason of a refusal.
 pub(crate) fn refusal(
     item: &AuthorizationItem,
+    method: &str,
     target: &CanonicalTarget,
     caller: &Attributes,
 ) -> Option<Reason> {
     let rules = item.rules.clone().unwrap_or_default();
-    let privileges = rules.privileges.iter().flatten();
-    let covering: Vec<_> = privileges
-        .filter(|privilege| covers(privilege, target))
-        .collect();
+    let covering = covering(item, method, target);
     if covering
         .iter()
         .any(|privilege| has(&rules, caller, privilege))
@@ -105,4 +120,52 @@ pub(crate) fn refusal(
     } else {
         Some(Reason::NoMatchingRule)
     }
+}
+
+/// Returns what a mode has become.
+fn due(item: &AuthorizationItem, mode: &str, now: Timestamp) -> Mode {
+    let until = item.audit_until.as_ref();
+    let has_ended = until.is_some_and(|until| until.parse::<Timestamp>().unwrap() <= now);
+    match mode.parse().unwrap() {
+        Mode::Audit if has_ended => Mode::Enforce,
+        mode => mode,
+    }
+}
+
+pub(crate) fn mode(item: &AuthorizationItem, now: Timestamp) -> Mode {
+    due(item, &item.mode, now)
+}
+
+/// Returns the mode in which whoever lacks a privilege is refused.
+fn withheld(item: &AuthorizationItem, privilege: &Privilege, now: Timestamp) -> Mode {
+    let rules = item.rules.clone().unwrap_or_default();
+    let assignments = rules.role_assignments.iter().flatten();
+    let giving = assignments.filter(|assignment| {
+        let mut roles = rules.roles.iter().flatten();
+        roles.any(|role| role.name == assignment.role && role.privileges.contains(&privilege.name))
+    });
+    let modes = giving.map(|assignment| assignment.mode.as_ref().unwrap_or(&item.mode));
+    let strictest = modes.map(|mode| due(item, mode, now)).max();
+    strictest.unwrap_or(mode(item, now))
+}
+
+/// Returns the strictest mode of the privileges that cover a request, if any does.
+pub(crate) fn covering_mode(
+    item: &AuthorizationItem,
+    method: &str,
+    target: &CanonicalTarget,
+    now: Timestamp,
+) -> Option<Mode> {
+    let covering = covering(item, method, target).into_iter();
+    covering
+        .map(|privilege| withheld(item, privilege, now))
+        .max()
+}
+
+/// Returns the strictest mode that anything in the document is refused in.
+pub(crate) fn strictest_mode(item: &AuthorizationItem, now: Timestamp) -> Mode {
+    let rules = item.rules.clone().unwrap_or_default();
+    let privileges = rules.privileges.iter().flatten();
+    let modes = privileges.map(|privilege| withheld(item, privilege, now));
+    modes.fold(mode(item, now), Mode::max)
 }

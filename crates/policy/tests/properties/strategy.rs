@@ -1,5 +1,6 @@
 //! Small random profiles, requests and callers, drawn from few values so that they meet.
 
+use jiff::Timestamp;
 use latchkey_policy::KeyState;
 use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege, QueryParameters, Role,
@@ -15,6 +16,7 @@ const PATHS: [&str; 12] = [
     "/", "/a", "/a/", "/A/%42", "/a/b/", "/a//b/c", "/ab", "/b", "/b/c", "/a//", "/a.b", "/c/",
 ];
 const NAMES: [&str; 3] = ["x", "Y", "%7a"];
+const METHODS: [&str; 3] = ["GET", "POST", "PUT"];
 const VALUES: [&str; 4] = ["", "1", "Two", "%74wo"];
 const AMBIGUOUS_PATHS: [&str; 7] = [
     "/a/../b", "/a%2fb", "/a;x", "/%61%00", "/a%252fb", "/a/./b", "//a",
@@ -142,23 +144,48 @@ const PRIVILEGES: usize = 5;
 const ROLES: usize = 3;
 const IDENTITIES: usize = 4;
 
+fn privilege() -> impl Strategy<Value = Privilege> {
+    let methods = subsequence(&METHODS[..], 1..=METHODS.len());
+    let methods = methods.prop_map(|methods| methods.into_iter().map(str::to_owned).collect());
+    (
+        select(&PATHS[..]),
+        prop::option::of(parameters()),
+        prop::option::weighted(0.3, methods),
+        some_of(&["segments", "exact"]),
+    )
+        .prop_map(|(path, parameters, methods, path_match)| Privilege {
+            path: path.to_owned(),
+            query_parameters: parameters.map(QueryParameters),
+            methods,
+            path_match,
+            ..Privilege::default()
+        })
+}
+
+pub(crate) fn assignment() -> impl Strategy<Value = RoleAssignment> {
+    let mode = prop::option::weighted(0.4, select(&["Audit", "Enforce", "aUDIT"][..]));
+    (0..ROLES, rule_names("i", IDENTITIES), mode).prop_map(|(role, identities, mode)| {
+        RoleAssignment {
+            role: format!("r{role}"),
+            identities,
+            mode: mode.map(str::to_owned),
+            comment: None,
+        }
+    })
+}
+
 fn rules() -> impl Strategy<Value = AccessControlRules> {
     (
-        prop::collection::vec(
-            (select(&PATHS[..]), prop::option::of(parameters())),
-            PRIVILEGES,
-        ),
+        prop::collection::vec(privilege(), PRIVILEGES),
         prop::collection::vec(rule_names("p", PRIVILEGES), ROLES),
         prop::collection::vec(identity(), IDENTITIES),
-        prop::collection::vec((0..ROLES, rule_names("i", IDENTITIES)), 0..4),
+        prop::collection::vec(assignment(), 0..4),
     )
         .prop_map(
             |(privileges, roles, identities, assignments)| AccessControlRules {
-                privileges: Some(numbered(privileges, |at, (path, parameters)| Privilege {
+                privileges: Some(numbered(privileges, |at, p| Privilege {
                     name: format!("p{at}"),
-                    path: path.to_owned(),
-                    query_parameters: parameters.map(QueryParameters),
-                    ..Privilege::default()
+                    ..p
                 })),
                 roles: Some(numbered(roles, |at, privileges| Role {
                     name: format!("r{at}"),
@@ -168,13 +195,7 @@ fn rules() -> impl Strategy<Value = AccessControlRules> {
                     name: format!("i{at}"),
                     ..i
                 })),
-                role_assignments: Some(numbered(assignments, |_, (role, identities)| {
-                    RoleAssignment {
-                        role: format!("r{role}"),
-                        identities,
-                        ..RoleAssignment::default()
-                    }
-                })),
+                role_assignments: Some(assignments),
             },
         )
 }
@@ -190,16 +211,27 @@ fn numbered<T, U>(entries: Vec<T>, name: impl Fn(usize, T) -> U) -> Vec<U> {
 pub(crate) fn item() -> impl Strategy<Value = AuthorizationItem> {
     let access = select(&["Allow", "Deny"][..]);
     let mode = select(&["Disabled", "Audit", "Enforce"][..]);
-    (access, mode, prop::option::weighted(0.9, rules())).prop_map(|(access, mode, rules)| {
+    let audit_until = some_of(&["1970-01-01T00:00:10Z", "1970-01-01T01:00:20+01:00"]);
+    let rules = prop::option::weighted(0.9, rules());
+    (access, mode, audit_until, rules).prop_map(|(access, mode, audit_until, rules)| {
         let (default_access, mode) = (access.to_owned(), mode.to_owned());
         AuthorizationItem {
             default_access,
             mode,
             id: "random".to_owned(),
+            audit_until,
             rules,
-            ..AuthorizationItem::default()
         }
     })
+}
+
+/// Times before, at and after the ends of Audit.
+pub(crate) fn now() -> impl Strategy<Value = Timestamp> {
+    select(&[0, 9, 10, 11, 20][..]).prop_map(|second| Timestamp::new(second, 0).unwrap())
+}
+
+pub(crate) fn method() -> impl Strategy<Value = &'static str> {
+    select(&METHODS[..])
 }
 
 pub(crate) fn target() -> impl Strategy<Value = String> {
