@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use latchkey_policy::case::{self, Answer, CallerClaims, ClaimsError};
+use latchkey_policy::case::{self, CallerClaims, ClaimsError};
+use latchkey_policy::{self as policy, Explanation};
 use latchkey_protocol::{Caller, EndpointKind, Reason};
 use serde::Serialize;
 
@@ -13,8 +14,6 @@ use crate::document;
 use crate::exit::Exit;
 use crate::problem::{self, Problem};
 use crate::terminal;
-
-pub(crate) mod tree;
 
 /// Explains what becomes of one request under a profile.
 ///
@@ -90,12 +89,17 @@ impl From<EndpointName> for EndpointKind {
     }
 }
 
-/// The answer as JSON.
+/// The answer to what is no request, in the fields of an explanation.
 #[derive(Debug, Serialize)]
-struct Explained<'a> {
+struct Malformed<'a> {
     verdict: &'a str,
-    reason: Option<Reason>,
-    rule: Option<String>,
+    reason: Reason,
+    rule: Option<&'a str>,
+    request: MalformedRequest<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct MalformedRequest<'a> {
     endpoint: EndpointKind,
     method: &'a str,
     target: &'a str,
@@ -114,29 +118,46 @@ fn explain(arguments: &Explain) -> Result<Exit, Exit> {
         Exit::Invalid
     };
     let endpoint = case::endpoint(kind.as_str()).map_err(|error| unusable(&error))?;
-    let policy = case::policy(&endpoint, Some(loaded.item())).map_err(|error| unusable(&error))?;
+    let in_force =
+        case::policy(&endpoint, Some(loaded.item())).map_err(|error| unusable(&error))?;
     let now = arguments.now.unwrap_or_else(Timestamp::now);
-    let answer = match case::request(&endpoint, &arguments.method, arguments.target.as_bytes()) {
-        Ok(request) => Answer::to(request, &caller, &policy, now),
-        Err(reason) => Answer::malformed(reason),
-    };
-    Ok(written(arguments, kind, &answer))
+    let request = case::request(&endpoint, &arguments.method, arguments.target.as_bytes());
+    Ok(match request {
+        Ok(request) => {
+            let explanation = policy::explain(&request, &caller, &in_force, case::KEY, now);
+            written(arguments.format, &explanation)
+        }
+        Err(reason) => refused(arguments, kind, reason),
+    })
 }
 
-fn written(arguments: &Explain, kind: EndpointKind, answer: &Answer) -> Exit {
+fn written(format: Format, explanation: &Explanation) -> Exit {
+    match format {
+        Format::Json => terminal::print_json(explanation, Exit::Success),
+        Format::Text => terminal::print(&format!("{explanation}\n"), Exit::Success),
+    }
+}
+
+/// Writes why the agent does not accept a request as one.
+fn refused(arguments: &Explain, kind: EndpointKind, reason: Reason) -> Exit {
     if arguments.format == Format::Text {
-        let text = problem::printable(&tree::text(answer));
+        let text = format!(
+            "DENY {reason}: {}\n└─ the rules were not asked\n",
+            reason.title()
+        );
         return terminal::print(&text, Exit::Success);
     }
-    let explained = Explained {
-        verdict: answer.verdict.as_str(),
-        reason: answer.reason,
-        rule: answer.rule.as_ref().map(ToString::to_string),
-        endpoint: kind,
-        method: &arguments.method,
-        target: &arguments.target,
+    let malformed = Malformed {
+        verdict: "deny",
+        reason,
+        rule: None,
+        request: MalformedRequest {
+            endpoint: kind,
+            method: &arguments.method,
+            target: &arguments.target,
+        },
     };
-    terminal::print_json(&explained, Exit::Success)
+    terminal::print_json(&malformed, Exit::Success)
 }
 
 impl CallerSource {

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::arguments::Format;
 use crate::document;
 use crate::exit::Exit;
-use crate::explain::tree;
 use crate::problem;
 use crate::terminal;
 
@@ -107,12 +106,11 @@ fn text(file: &Path, outcomes: &[Outcome]) -> String {
     for outcome in outcomes.iter().filter(|outcome| !outcome.holds) {
         let comment = outcome.comment.as_deref().unwrap_or("(no comment)");
         text += &format!(
-            "FAILED {name}:{}: {comment}\nexpected {}, and the answer is ",
+            "FAILED {name}:{}: {comment}\nexpected {}, and the answer is {}\n\n",
             outcome.line,
-            outcome.expected.as_str()
+            outcome.expected.as_str(),
+            outcome.tree
         );
-        text += &tree::text(&outcome.answer);
-        text.push('\n');
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.holds).count();
     let held = outcomes.len() - failed;

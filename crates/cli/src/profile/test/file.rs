@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use latchkey_policy::EndpointPolicy;
 use latchkey_policy::case::{self, Answer, CallerClaims, Verdict};
+use latchkey_policy::{self as policy, EndpointPolicy};
 use latchkey_protocol::authorization::AuthorizationItem;
 use latchkey_protocol::{Endpoint, EndpointKind};
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,8 @@ pub(super) struct Outcome {
     pub(super) comment: Option<String>,
     pub(super) expected: Expected,
     pub(super) answer: Answer,
+    /// Why, for people.
+    pub(super) tree: String,
     pub(super) holds: bool,
 }
 
@@ -115,11 +117,11 @@ impl TestFile {
         let unusable = |error: String| vec![Problem::error("malformed_tests", error)];
         let endpoint =
             case::endpoint(self.endpoint.as_str()).map_err(|error| unusable(error.to_string()))?;
-        let policy =
+        let in_force =
             case::policy(&endpoint, Some(item)).map_err(|error| unusable(error.to_string()))?;
         let (mut outcomes, mut problems) = (Vec::new(), Vec::new());
         for test in &self.tests {
-            match self.case(test, &endpoint, &policy) {
+            match self.case(test, &endpoint, &in_force) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err((message, location)) => {
                     let found = Problem::error("malformed_tests", message);
@@ -138,7 +140,7 @@ impl TestFile {
         &self,
         test: &Spanned<TestCase>,
         endpoint: &Endpoint,
-        policy: &EndpointPolicy,
+        in_force: &EndpointPolicy,
     ) -> Result<Outcome, (String, Location)> {
         let (expected, request) = match (&test.value.allow, &test.value.deny) {
             (Some(request), None) => (Expected::Allow, request),
@@ -153,9 +155,16 @@ impl TestFile {
             .caller()
             .map_err(|error| (error.to_string(), request.caller.referenced))?;
         let now = self.now.unwrap_or_else(Timestamp::now);
-        let answer = match case::request(endpoint, &request.method, request.target.as_bytes()) {
-            Ok(request) => Answer::to(request, &caller, policy, now),
-            Err(reason) => Answer::malformed(reason),
+        let read = case::request(endpoint, &request.method, request.target.as_bytes());
+        let (answer, tree) = match read {
+            Ok(request) => {
+                let tree = policy::explain(&request, &caller, in_force, case::KEY, now).tree();
+                (Answer::to(request, &caller, in_force, now), tree)
+            }
+            Err(reason) => {
+                let tree = format!("DENY {reason}: {}", reason.title());
+                (Answer::malformed(reason), tree)
+            }
         };
         Ok(Outcome {
             line: test.referenced.line(),
@@ -163,6 +172,7 @@ impl TestFile {
             expected,
             holds: expected.holds(answer.verdict),
             answer,
+            tree,
         })
     }
 
