@@ -1,0 +1,114 @@
+//! `latchkey profile`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::ran::{item, latchkey, written};
+
+const TESTS: &str = "profile: imds.json
+endpoint: imds
+callers:
+  alice: {userName: alice}
+tests:
+  - comment: alice reads the instance
+    allow: {target: /metadata/instance, caller: alice}
+  - comment: bob does not
+    deny: {target: /metadata/instance, caller: {userName: bob}}
+";
+
+/// Runs tests beside a profile of alice's.
+fn test(mode: &str, tests: &str, arguments: &[&str]) -> crate::ran::Ran {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("imds.json"), item(mode, "alice")).unwrap();
+    let file = dir.path().join("imds.yaml");
+    fs::write(&file, tests).unwrap();
+    let fixed = ["profile", "test", file.to_str().unwrap()];
+    latchkey(&[&fixed[..], arguments].concat(), "")
+}
+
+#[test]
+fn cases_hold_whether_the_mode_enforces_them_or_not() {
+    for mode in ["Enforce", "Audit"] {
+        let ran = test(mode, TESTS, &[]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.ends_with("2 cases hold, 0 fail\n"), "{ran:?}");
+    }
+}
+
+#[test]
+fn failing_case_is_named_with_its_line_and_the_reason() {
+    let tests = TESTS.replace("{userName: bob}", "alice");
+    let ran = test("Enforce", &tests, &[]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for says in [
+        "FAILED",
+        ":8: bob does not",
+        "expected deny",
+        "ALLOW",
+        "`instance`",
+    ] {
+        assert!(ran.out.contains(says), "{says}: {}", ran.out);
+    }
+    let ran = test("Enforce", &tests, &["--format", "json"]);
+    let case: Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (case["holds"].as_bool(), case["line"].as_u64()),
+        (Some(false), Some(8))
+    );
+}
+
+#[test]
+fn mistake_in_a_file_of_tests_is_shown_at_its_line() {
+    for (from, to, place, says) in [
+        ("userName: bob", "username: bob", ":9:", "no attribute"),
+        ("caller: alice", "caller: carol", ":7:", "no caller `carol`"),
+        ("    deny:", "    denies:", ":9:", "denies"),
+        ("endpoint: imds", "endpoint: metadata", ":2:", "metadata"),
+        (
+            "    deny:",
+            "    allow: {target: /a, caller: alice}\n    deny:",
+            ":8:",
+            "either",
+        ),
+    ] {
+        let ran = test("Enforce", &TESTS.replace(from, to), &[]);
+        assert_eq!(ran.code, 3, "{to}: {ran:?}");
+        assert!(
+            ran.err.contains(place) && ran.err.contains(says),
+            "{to}: {}",
+            ran.err
+        );
+    }
+}
+
+#[test]
+fn formatting_keeps_what_is_said_and_is_done_once() {
+    let file = written(&item("Enforce", "alice"));
+    let path = file.path().to_str().unwrap();
+    let before = latchkey(&["profile", "show", "--format", "json", path], "");
+    let check = latchkey(&["profile", "fmt", "--check", path], "");
+    assert_eq!((check.code, check.out.trim()), (2, path), "{check:?}");
+    assert_eq!(latchkey(&["profile", "fmt", path], "").code, 0);
+    assert_eq!(latchkey(&["profile", "fmt", "--check", path], "").code, 0);
+    let after = latchkey(&["profile", "show", "--format", "json", path], "");
+    assert_eq!(before.out, after.out);
+}
+
+#[test]
+fn file_with_a_problem_is_not_formatted() {
+    let text = item("Strict", "alice");
+    let file = written(&text);
+    let ran = latchkey(&["profile", "fmt", file.path().to_str().unwrap()], "");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
+}
+
+#[test]
+fn profile_is_shown_by_privilege_and_holder() {
+    let ran = latchkey(&["profile", "show", "-"], &item("Enforce", "alice"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = "mode Enforce, default access Deny\n\n\
+                    instance: any method /metadata/instance and below\n  who: user alice\n";
+    assert_eq!(ran.out, expected);
+}

@@ -1,0 +1,273 @@
+//! `latchkey simulate`.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use crate::ran::{Ran, item, latchkey, written};
+
+const VECTORS: &str = include_str!("../../../policy/testdata/authorization.json");
+const DIFFERENCES: &str = include_str!("../../../policy/testdata/authorization_differences.json");
+
+fn request(user: &str) -> String {
+    format!(
+        r#"{{"id":"{user}","endpoint":"imds","method":"GET","target":"/metadata/instance","caller":{{"userName":"{user}"}}}}"#
+    )
+}
+
+/// Returns an audit record of a request that was forwarded.
+fn record(sequence: u64, user: &str) -> String {
+    format!(
+        r#"{{"version":1,"sequence":{sequence},"run":"r","time":"2026-01-01T00:00:00Z","durationUs":1,"endpoint":"imds","kind":"imds","destination":"d","method":"GET","target":"/metadata/instance","caller":{{"pid":1,"startTimeNs":1,"uid":7,"gid":7,"euid":7,"egid":7,"root":false,"user":"{user}","groups":[],"executable":"/x","comm":"x","cgroup":1}},"mode":"Audit","rules":"1","rule":"default","outcome":"forwarded","reason":null,"wouldRefuse":null,"signed":true,"status":200}}"#
+    )
+}
+
+/// Simulates alice's profile, or more arguments, over requests on standard input.
+fn simulate(input: &str, arguments: &[&str]) -> Ran {
+    let profile = written(&item("Enforce", "alice"));
+    let path = profile.path().to_str().unwrap();
+    let fixed = ["simulate", "--profile", path, "--requests", "-"];
+    latchkey(&[&fixed[..], arguments].concat(), input)
+}
+
+fn answers(ran: &Ran) -> Vec<Value> {
+    let lines = ran.out.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn line_begins_with_id_verdict_reason_and_rule() {
+    let input = format!("{}\n\n{}", request("alice"), request("bob"));
+    let ran = simulate(&input, &["--format", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = concat!(
+        r#"{"id":"alice","verdict":"allow","reason":null,"rule":"privilege `instance` for identity `who`"}"#,
+        "\n",
+        r#"{"id":"bob","verdict":"deny","reason":"caller_not_assigned","rule":"privilege `instance`"}"#,
+        "\n"
+    );
+    assert_eq!(ran.out, expected);
+}
+
+#[test]
+fn what_was_allowed_and_would_be_refused_is_code_2() {
+    let other = written(&item("Enforce", "bob"));
+    let other = other.path().to_str().unwrap();
+    for (input, arguments, code) in [
+        (request("bob"), &[][..], 0),
+        (request("bob"), &["--current", other], 2),
+        (request("alice"), &["--current", other], 0),
+        (
+            request("alice"),
+            &["--current", other, "--fail-on", "new-allow"],
+            2,
+        ),
+        (
+            request("bob"),
+            &["--current", other, "--fail-on", "new-allow"],
+            0,
+        ),
+        (
+            request("bob"),
+            &["--current", other, "--fail-on", "new-allow,new-deny"],
+            2,
+        ),
+        (record(1, "bob"), &[], 2),
+        (record(1, "alice"), &[], 0),
+        (record(1, "bob"), &["--fail-on", "new-allow"], 0),
+    ] {
+        let ran = simulate(&input, arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn summary_names_who_would_be_refused_how_often_and_by_what() {
+    let records: String = (1..=5)
+        .map(|at| record(at, if at < 4 { "bob" } else { "alice" }) + "\n")
+        .collect();
+    let ran = simulate(&records, &[]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for says in [
+        "5 requests: 2 allow, 0 audit, 3 deny, 0 error",
+        "3 that were let through would be refused",
+        "bob /x: 3 of 3 requests",
+        "3 deny caller_not_assigned by privilege `instance`: imds GET /metadata/instance",
+    ] {
+        assert!(ran.out.contains(says), "{says}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("alice"), "{}", ran.out);
+}
+
+#[test]
+fn requests_come_in_lines_arrays_vectors_and_gzip() {
+    let (alice, bob) = (request("alice"), request("bob"));
+    let pretty = serde_json::from_str::<Value>(&alice).unwrap();
+    for (input, lines) in [
+        (format!("[{alice},{bob}]"), 2),
+        (format!("{{\"vectors\":[{alice},{bob}]}}"), 2),
+        (format!("{{\n\"vectors\": [\n{alice},\n{bob}]}}"), 2),
+        (serde_json::to_string_pretty(&pretty).unwrap(), 1),
+        (format!("\r\n{alice}\r\n{bob}\r\n"), 2),
+        (format!("{}\n{alice}\n", record(1, "bob")), 2),
+    ] {
+        let ran = simulate(&input, &["--format", "json"]);
+        let answers = answers(&ran);
+        assert_eq!(answers.len(), lines, "{input}: {ran:?}");
+        assert!(
+            answers.iter().all(|answer| answer["verdict"] != "error"),
+            "{ran:?}"
+        );
+    }
+    let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    file.write_all(alice.as_bytes()).unwrap();
+    let mut packed = tempfile::NamedTempFile::new().unwrap();
+    packed.write_all(&file.finish().unwrap()).unwrap();
+    let profile = written(&item("Enforce", "alice"));
+    let arguments = [
+        "simulate",
+        "--profile",
+        profile.path().to_str().unwrap(),
+        "--requests",
+        packed.path().to_str().unwrap(),
+        packed.path().to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    assert_eq!(answers(&latchkey(&arguments, "")).len(), 2);
+}
+
+#[test]
+fn what_cannot_be_judged_has_a_line_that_says_why() {
+    let bad_profile = request("x").replace("\"caller\"", "\"profile\":{\"mode\":1},\"caller\"");
+    let other = request("y").replace("imds", "other");
+    let input = format!(
+        "{{oops\n{bad_profile}\n{other}\n{{\"id\":7}}\n{}",
+        request("alice")
+    );
+    let ran = simulate(&input, &["--format", "json"]);
+    let answers = answers(&ran);
+    let verdicts: Vec<_> = answers.iter().map(|answer| &answer["verdict"]).collect();
+    assert_eq!(
+        verdicts,
+        ["error", "error", "error", "error", "allow"],
+        "{ran:?}"
+    );
+    let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(
+        ids,
+        [
+            1.into(),
+            "x".into(),
+            "y".into(),
+            7.into(),
+            Value::from("alice")
+        ]
+    );
+    assert_eq!(answers[2]["reason"], "unknown_endpoint");
+    for (answer, says) in
+        answers
+            .iter()
+            .zip(["no JSON", "cannot be read", "`other`", "missing field"])
+    {
+        let problem = answer["problem"].as_str().unwrap();
+        assert!(problem.contains(says), "{problem}");
+    }
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn records_are_judged_at_their_own_time() {
+    let profile = item("Audit", "alice").replace(
+        "\"id\"",
+        "\"auditUntil\": \"2026-01-01T00:00:00Z\",\n  \"id\"",
+    );
+    let profile = written(&profile);
+    let path = profile.path().to_str().unwrap();
+    let before = record(1, "bob").replace("2026-01-01", "2025-01-01");
+    let input = format!("{before}\n{}\n{before}\n", record(2, "bob"));
+    let arguments = [
+        "simulate",
+        "--profile",
+        path,
+        "--requests",
+        "-",
+        "--format",
+        "json",
+    ];
+    let ran = latchkey(&arguments, &input);
+    let answers = answers(&ran);
+    let verdicts: Vec<_> = answers.iter().map(|answer| &answer["verdict"]).collect();
+    assert_eq!(verdicts, ["audit", "deny", "audit"], "{ran:?}");
+}
+
+#[test]
+fn profile_of_one_endpoint_says_nothing_of_another() {
+    let profile = written(&item("Enforce", "alice"));
+    let named = format!("wireserver={}", profile.path().to_str().unwrap());
+    let arguments = [
+        "simulate",
+        "--profile",
+        &named,
+        "--requests",
+        "-",
+        "--format",
+        "json",
+    ];
+    let ran = latchkey(&arguments, &request("alice"));
+    assert_eq!(answers(&ran)[0]["verdict"], "error", "{ran:?}");
+}
+
+#[test]
+fn wrong_command_lines_and_files() {
+    assert_eq!(latchkey(&["simulate"], "").code, 64);
+    let twice = ["simulate", "--profile", "-", "--requests", "-"];
+    assert_eq!(latchkey(&twice, "").code, 64);
+    assert_eq!(
+        latchkey(&["simulate", "--requests", "/nowhere"], "").code,
+        1
+    );
+    let invalid = written("{}");
+    let path = invalid.path().to_str().unwrap();
+    let arguments = ["simulate", "--profile", path, "--requests", "-"];
+    assert_eq!(latchkey(&arguments, "").code, 3);
+    assert_eq!(latchkey(&["simulate", "--requests", "-"], "[1,\n2").code, 3);
+}
+
+/// Answers and refusals: an error is none of the former.
+fn is_let_through(verdict: &str) -> &str {
+    match verdict {
+        "allow" | "audit" => verdict,
+        _ => "refuse",
+    }
+}
+
+#[test]
+fn vectors_are_answered_as_the_deployed_agent_does_but_for_the_listed_differences() {
+    let ran = latchkey(
+        &["simulate", "--requests", "-", "--format", "json"],
+        VECTORS,
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ours: BTreeMap<String, String> = answers(&ran)
+        .iter()
+        .map(|answer| {
+            let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+            (text("id"), text("verdict"))
+        })
+        .collect();
+    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    let known: Value = serde_json::from_str(DIFFERENCES).unwrap();
+    let vectors = vectors["vectors"].as_array().unwrap();
+    assert_eq!(ours.len(), vectors.len());
+    for vector in vectors {
+        let id = vector["id"].as_str().unwrap();
+        let listed = known["differences"].get(id).or(known["foreseen"].get(id));
+        let expected = listed.map_or(&vector["verdict"], |listed| &listed["ours"]);
+        let expected = is_let_through(expected.as_str().unwrap());
+        assert_eq!(is_let_through(&ours[id]), expected, "{id}");
+    }
+}
