@@ -16,7 +16,7 @@ export LATCHKEY_ROOTFS := $(ROOTFS)
 export LATCHKEY_BYPASS_CALLER := $(CALLER)/caller
 export LATCHKEY_BYPASS_RESULTS := $(TARGET)/bypass
 
-.PHONY: help deps clients build demo test test-slow test-kernels bypass-matrix bench fmt lint clean-lab
+.PHONY: help deps clients build manual demo test test-slow test-kernels bypass-matrix bench fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -32,6 +32,9 @@ clients: deps    ## Makes the clients and Debian trees that tests run in guests
 build:           ## Builds every program
 	@scripts/deps.sh
 	$(CARGO) build --workspace
+
+manual: build    ## Writes manual pages and shell completions of `latchkey` to target/share
+	$(BIN)/latchkey manual "$(TARGET)/share"
 
 demo: build      ## Shows the main job in namespaces and stays up; DEMO=once runs it and exits
 	$(BIN)/latchkey-lab demo $(if $(filter once,$(DEMO)),--once)
