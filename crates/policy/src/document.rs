@@ -19,7 +19,7 @@ mod shape;
 pub mod text;
 
 pub use fault::{Fault, InvalidDocument, Problem};
-pub use format::format;
+pub use format::{format, render};
 pub use place::Place;
 pub use resource::Resource;
 pub use text::{Assumed, Document, Form, read, read_bytes};

@@ -3,10 +3,17 @@
 //! A file is read more strictly than a profile. It holds only where the host asks for it
 //! ([`Contract`]), and never changes the mode.
 
+use latchkey_protocol::Mode;
 use latchkey_protocol::authorization::{AccessControlRules, RoleAssignment};
 use serde::{Deserialize, Serialize};
 
+use crate::document::place::escaped;
 use crate::document::text::{Assumed, Document};
+
+mod contract;
+mod merge;
+
+pub use contract::{Contract, MergeError};
 
 /// A local rule file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +82,11 @@ pub enum LocalKind {
     /// The value of a parameter is blank.
     #[error("the value is blank: leave the parameter out, or say which value it must have")]
     BlankValue,
+    /// An assignment puts its refusals on trial.
+    #[error(
+        "a local file cannot put refusals on trial: the mode is the host's, so leave it out or write Enforce"
+    )]
+    LoosenedMode,
     /// A list of references is empty.
     #[error("the list is empty: name at least one, or take the entry out")]
     NoReference,
@@ -95,7 +107,7 @@ pub(crate) fn problems(local: &LocalRules) -> Vec<LocalProblem> {
         let parameters = privilege.query_parameters.iter();
         for (name, value) in parameters.flat_map(|parameters| &parameters.0) {
             if value.trim().is_empty() {
-                let name = crate::document::place::escaped(name);
+                let name = escaped(name);
                 let pointer = format!("/rules/privileges/{at}/queryParameters/{name}");
                 report(pointer, LocalKind::BlankValue);
             }
@@ -107,7 +119,14 @@ pub(crate) fn problems(local: &LocalRules) -> Vec<LocalProblem> {
         });
     }
     for (at, assignment) in rules.role_assignments.iter().flatten().enumerate() {
-        let RoleAssignment { identities, .. } = assignment;
+        let RoleAssignment {
+            identities, mode, ..
+        } = assignment;
+        let mode = mode.as_deref().and_then(|mode| mode.parse().ok());
+        if mode.is_some_and(|mode: Mode| mode != Mode::Enforce) {
+            let pointer = format!("/rules/roleAssignments/{at}/mode");
+            report(pointer, LocalKind::LoosenedMode);
+        }
         references(identities, |place, kind| {
             report(
                 format!("/rules/roleAssignments/{at}/identities{place}"),

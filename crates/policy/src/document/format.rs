@@ -2,9 +2,10 @@
 //!
 //! The form stays, and what the text did not say is not said. Formatting twice changes nothing.
 
+use latchkey_protocol::authorization::AuthorizationItem;
 use serde::Serialize;
 
-use super::resource::VersionBody;
+use super::resource::{Resource, VersionBody};
 use super::text::{Document, Form};
 use crate::local::LocalRules;
 
@@ -12,10 +13,23 @@ use crate::local::LocalRules;
 #[must_use]
 pub fn format(document: &Document) -> String {
     match document.form {
-        Form::Item => pretty(&document.item),
         Form::Local => pretty(&LocalRules::from(document)),
-        Form::Rules => pretty(&document.item.rules.clone().unwrap_or_default()),
-        Form::Version => pretty(&VersionBody::join(&document.item, &document.resource)),
+        form => render(form, &document.item, &document.resource),
+    }
+}
+
+/// Returns the text of an item in a form; what the form cannot say is left out.
+#[must_use]
+pub fn render(form: Form, item: &AuthorizationItem, resource: &Resource) -> String {
+    match form {
+        Form::Item => pretty(item),
+        Form::Local => pretty(&LocalRules {
+            default_access: Some(item.default_access.clone()),
+            id: Some(item.id.clone()).filter(|id| !id.trim().is_empty()),
+            rules: item.rules.clone(),
+        }),
+        Form::Rules => pretty(&item.rules.clone().unwrap_or_default()),
+        Form::Version => pretty(&VersionBody::join(item, resource)),
     }
 }
 
