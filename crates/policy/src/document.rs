@@ -15,6 +15,8 @@ mod fault;
 mod format;
 pub(crate) mod place;
 pub mod resource;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod shape;
 pub mod text;
 

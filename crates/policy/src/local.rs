@@ -25,7 +25,7 @@ pub struct LocalRules {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
-        schemars(schema_with = "crate::document::schema::optional_access")
+        schemars(schema_with = "latchkey_protocol::authorization::schema::optional_access")
     )]
     pub default_access: Option<String>,
     /// Names this content; it is appended to the host's id.

@@ -133,7 +133,7 @@ fn bare_file_is_told_what_it_lacks() {
     let error = contract.merge(&remote, file).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        source.contains("1:49: `/rules/roles/0/privileges/0`"),
+        source.contains("1:51: `/rules/roles/0/privileges/0`"),
         "{source}"
     );
 }

@@ -8,6 +8,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+#[cfg(feature = "schema")]
+pub mod schema;
+
 /// The items of one machine, by endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRules {
@@ -24,16 +27,21 @@ pub struct AuthorizationRules {
 
 /// One endpoint's mode and rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationItem {
     /// `Allow` or `Deny`, for requests that no privilege covers.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::access"))]
     pub default_access: String,
     /// `Disabled`, `Audit` or `Enforce`.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::mode"))]
     pub mode: String,
     /// Names this content; hosts change it whenever the content changes.
     pub id: String,
     /// Until when Audit lasts (RFC 3339); then it is Enforce. Deployed agents ignore this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::moment"))]
     pub audit_until: Option<String>,
     /// The rules; without, the default decides everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +50,8 @@ pub struct AuthorizationItem {
 
 /// Who may do what, as four lists that refer to each other by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct AccessControlRules {
     /// What can be asked for.
@@ -60,28 +70,37 @@ pub struct AccessControlRules {
 
 /// A part of an endpoint: a path and everything below it, narrowed by parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct Privilege {
     /// Unique among privileges.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
     pub name: String,
     /// The path, with a leading slash.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::path"))]
     pub path: String,
     /// Parameters that a request must have, with these values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_parameters: Option<QueryParameters>,
     /// The methods that are covered; all if absent. Deployed agents ignore this and what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::methods"))]
     pub methods: Option<Vec<String>>,
     /// `segments`: the path and everything below it, the default; `exact`: the path alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::path_match"))]
     pub path_match: Option<String>,
 }
 
 /// A set of privileges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     /// Unique among roles.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
     pub name: String,
     /// Names of privileges.
     pub privileges: Vec<String>,
@@ -89,39 +108,52 @@ pub struct Role {
 
 /// A kind of caller: all given selectors must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// Unique among identities.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
     pub name: String,
     /// The name of the effective user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub user_name: Option<String>,
     /// The name of one of the process's groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub group_name: Option<String>,
     /// The path of the executable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::absolute"))]
     pub exe_path: Option<String>,
     /// The last component of the executable's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub process_name: Option<String>,
     /// The unit of the system's systemd. Deployed agents ignore this and what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub systemd_unit: Option<String>,
     /// The slice that the unit lies in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub systemd_slice: Option<String>,
     /// The container's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::selector"))]
     pub container_id: Option<String>,
     /// The path of a cgroup; those below it count too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::absolute"))]
     pub cgroup: Option<String>,
     /// The path of the script that an interpreter runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::absolute"))]
     pub script_path: Option<String>,
     /// SHA-256 of the executable in hexadecimal digits, one of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::digests"))]
     pub exe_sha256: Option<Vec<String>>,
     /// The effective user by number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,11 +163,14 @@ pub struct Identity {
     pub gid: Option<u32>,
     /// The words of what the caller must not be, see [`Flag`](crate::Flag); selects nobody by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::flags"))]
     pub forbid: Option<Vec<String>>,
 }
 
 /// Gives a role to identities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct RoleAssignment {
     /// The name of a role.
@@ -145,6 +180,7 @@ pub struct RoleAssignment {
     /// `Audit` or `Enforce`: what becomes of those who are refused under this role's privileges; as
     /// the item's mode if absent. Deployed agents ignore this and what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::assignment_mode"))]
     pub mode: Option<String>,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -98,18 +98,21 @@ struct VersionProperties {
     /// `Disabled`, `Audit` or `Enforce`, in any letter case.
     #[cfg_attr(
         feature = "schema",
-        schemars(schema_with = "super::schema::required_mode")
+        schemars(schema_with = "latchkey_protocol::authorization::schema::mode")
     )]
     mode: String,
     /// `Allow` or `Deny`, in any letter case, for requests that no privilege covers.
     #[cfg_attr(
         feature = "schema",
-        schemars(schema_with = "super::schema::required_access")
+        schemars(schema_with = "latchkey_protocol::authorization::schema::access")
     )]
     default_access: String,
     /// Until when Audit lasts (RFC 3339); then it is Enforce. Deployed agents ignore this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::date"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "latchkey_protocol::authorization::schema::moment")
+    )]
     audit_until: Option<String>,
     /// The rules; without, the default decides everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
