@@ -95,11 +95,14 @@ pub async fn run(mut config: Config) -> Result<(), AppError> {
     file::private_folder(&config.state_dir)?;
     let counters = Arc::new(Counters::default());
     let clock = Arc::new(HostClock::new());
-    let (policies, policy_reader) = PolicyKeeper::open(
+    let (mut policies, policy_reader) = PolicyKeeper::open(
         config.endpoints.clone(),
         &config.state_dir,
         Arc::clone(&clock),
     )?;
+    if let Some(folder) = config.local_rules_dir.take() {
+        policies.read_local_rules_of(folder);
+    }
     let (interceptor, listener) = take_over(&config, &policy_reader)?;
     // Where the programs are attached, which is what paths of cgroups are relative to.
     let protected = config.identity.cgroup.take();

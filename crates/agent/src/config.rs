@@ -29,6 +29,8 @@ pub use problem::{ConfigError, ConfigProblem, Finding};
 pub struct Config {
     /// Holds keys, remembered modes and the status file.
     pub state_dir: PathBuf,
+    /// Holds the rule files of the machine's administrator; nothing for `rules` in the state folder.
+    pub local_rules_dir: Option<PathBuf>,
     /// Where redirected connections arrive; a loopback address.
     pub listener: SocketAddrV4,
     /// The cgroup whose processes are intercepted; nothing for the root of cgroup v2.
@@ -143,6 +145,7 @@ impl Config {
                 .status
                 .file
                 .unwrap_or_else(|| file.state_dir.join("status.json")),
+            local_rules_dir: file.local_rules_dir,
             state_dir: file.state_dir,
             cgroup: file.kernel.cgroup,
             pin_dir: file.kernel.pin_dir,

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -114,14 +115,51 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
 pub fn read_private(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
     // Without waiting for a writer, should it be a pipe.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let file = rustix::fs::open(path, flags, Mode::empty());
+    read(path, file, (0o077, limit))
+}
+
+/// Reads a file of at most `limit` bytes of a folder, of which nobody but the agent's user could
+/// have written either; nothing when one of them is not there.
+///
+/// # Errors
+/// When it cannot be read, others could have written it, or it is too large.
+pub fn read_trusted(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = match rustix::fs::open(folder, flags | OFlags::DIRECTORY, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(FileError::io("open", folder)(error.into())),
+    };
+    let found = opened
+        .metadata()
+        .map_err(FileError::io("look at", folder))?;
+    let expected = rustix::process::geteuid().as_raw();
+    if found.uid() != expected || found.mode() & 0o022 != 0 {
+        return Err(FileError::NotPrivate {
+            path: folder.to_owned(),
+            expected,
+        });
+    }
+    // SECURITY: of the folder that was looked at, which nobody can have exchanged since.
+    let file = rustix::fs::openat(&opened, name, flags, Mode::empty());
+    read(&folder.join(name), file, (0o022, limit))
+}
+
+/// Reads an opened file with none of the forbidden bits of the mode.
+fn read(
+    path: &Path,
+    opened: Result<OwnedFd, Errno>,
+    (forbidden, limit): (u32, u64),
+) -> Result<Option<Vec<u8>>, FileError> {
+    let file = match opened {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(FileError::io("open", path)(error.into())),
     };
     let found = file.metadata().map_err(FileError::io("look at", path))?;
     let expected = rustix::process::geteuid().as_raw();
-    if !found.is_file() || found.uid() != expected || found.mode() & 0o077 != 0 {
+    if !found.is_file() || found.uid() != expected || found.mode() & forbidden != 0 {
         return Err(FileError::NotPrivate {
             path: path.to_owned(),
             expected,

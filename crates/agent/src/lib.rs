@@ -27,6 +27,7 @@ pub mod judge;
 pub mod keys;
 mod link_guard;
 pub mod listener;
+pub mod local_rules;
 pub mod neighbourhood;
 pub mod preexisting;
 pub mod proxy;

@@ -15,10 +15,13 @@ use latchkey_protocol::{Endpoint, EndpointTable, Mode};
 use tokio::sync::watch;
 
 use crate::clock::HostClock;
+use crate::failure::with_causes;
 use crate::file::{self, FileError};
+use crate::local_rules::{Joined, LocalRuleFiles, LocalRulesError};
 
 const MODES_FILE: &str = "modes.json";
 const MAX_MODES_BYTES: u64 = 64 * 1024;
+const LOCAL_RULES_FOLDER: &str = "rules";
 
 /// The policies of all endpoints, by endpoint index.
 pub type Policies = Arc<[EndpointPolicy]>;
@@ -65,6 +68,7 @@ pub struct PolicyKeeper {
     problems: Vec<Option<String>>,
     modes_file: PathBuf,
     remembered: BTreeMap<String, Mode>,
+    local: LocalRuleFiles,
     published: watch::Sender<Policies>,
     clock: Arc<HostClock>,
 }
@@ -102,11 +106,17 @@ impl PolicyKeeper {
             problems,
             modes_file,
             remembered,
+            local: LocalRuleFiles::of(state_dir.join(LOCAL_RULES_FOLDER)),
             published,
             clock: Arc::clone(&clock),
         };
         let policies = reader;
         Ok((keeper, PolicyReader { policies, clock }))
+    }
+
+    /// Reads local rule files of this folder instead of `rules` in the state folder.
+    pub fn read_local_rules_of(&mut self, folder: PathBuf) {
+        self.local = LocalRuleFiles::of(folder);
     }
 
     /// Puts into force what the host says.
@@ -124,9 +134,13 @@ impl PolicyKeeper {
                 after.push(policy.clone());
                 continue;
             }
-            match compile(endpoint, policy, channel) {
-                Ok(policy) => {
-                    *problem = None;
+            match compile(endpoint, policy, channel, &mut self.local) {
+                Ok((policy, local)) => {
+                    let local = local.map(|error| with_causes(&error));
+                    if let Some(error) = local.as_ref().filter(|_| local != *problem) {
+                        tracing::error!(endpoint = endpoint.name, error, "local rules are refused");
+                    }
+                    *problem = local;
                     after.push(policy);
                 }
                 Err(invalid) => {
@@ -174,20 +188,25 @@ impl PolicyKeeper {
     }
 }
 
+/// Returns what is to be in force, and why a local rule file is no part of it.
 fn compile(
     endpoint: &Endpoint,
     present: &EndpointPolicy,
     channel: &SecureChannel,
-) -> Result<EndpointPolicy, InvalidProfile> {
+    local: &mut LocalRuleFiles,
+) -> Result<(EndpointPolicy, Option<LocalRulesError>), InvalidProfile> {
     let wanted = channel.endpoint(endpoint.kind);
-    let rules = match &wanted.item {
-        None => RuleSet::default_rules(wanted.mode),
-        Some(item) => match present.rules() {
-            Some(rules) if rules.content_hash() == content_hash(item) => return Ok(present.clone()),
-            _ => RuleSet::compile(item)?,
-        },
+    let Some(item) = &wanted.item else {
+        let rules = RuleSet::default_rules(wanted.mode);
+        let policy = EndpointPolicy::in_force(endpoint.kind, Arc::new(rules));
+        return Ok((policy, None));
     };
-    Ok(EndpointPolicy::in_force(endpoint.kind, Arc::new(rules)))
+    let Joined { item, problem } = local.join(endpoint.kind, item)?;
+    let policy = match present.rules() {
+        Some(rules) if rules.content_hash() == content_hash(&item) => present.clone(),
+        _ => EndpointPolicy::in_force(endpoint.kind, Arc::new(RuleSet::compile(&item)?)),
+    };
+    Ok((policy, problem))
 }
 
 /// What holds when the newest profile is refused: what held before; without rules, its mode.

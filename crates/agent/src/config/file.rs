@@ -14,6 +14,10 @@ use crate::identity::{Hashing, IdentityConfig};
 pub struct ConfigFile {
     /// Folder for keys, remembered modes and the status file; only the agent's user may enter it.
     pub state_dir: PathBuf,
+    /// Folder of `IMDS_Rules.json` and `WireServer_Rules.json`, which only the agent's user may write
+    /// to; absent for `rules` in the state folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_rules_dir: Option<PathBuf>,
     /// Mode of an endpoint until one is known from the host: Disabled, Audit or Enforce.
     pub initial_mode: Mode,
     /// Where redirected connections arrive.
@@ -41,6 +45,7 @@ impl Default for ConfigFile {
     fn default() -> Self {
         Self {
             state_dir: "/var/lib/latchkey".into(),
+            local_rules_dir: None,
             initial_mode: Mode::Enforce,
             listener: ListenerSection::default(),
             kernel: KernelSection::default(),
