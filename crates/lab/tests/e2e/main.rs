@@ -31,6 +31,7 @@ mod leftovers;
 mod limits;
 mod link_guard;
 mod listener;
+mod local_rules;
 mod malformed;
 mod names;
 mod preexisting;
