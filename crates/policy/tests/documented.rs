@@ -1,5 +1,10 @@
 //! What the documentation shows of profiles is valid as it stands there, and refused in these words.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a page without its example ends the test"
+)]
+
 use latchkey_policy::RuleSet;
 use latchkey_protocol::Mode;
 use serde_json::{Value, json};

@@ -55,7 +55,7 @@ fn imds() -> Endpoint {
     EndpointTable::azure(Mode::Enforce).as_slice()[0].clone()
 }
 
-/// As many cases as PROPTEST_CASES says, or else what a test run has time for.
+/// As many cases as `PROPTEST_CASES` says, or else what a test run has time for.
 fn config() -> ProptestConfig {
     let wanted = ProptestConfig::default().cases;
     let cases = match std::env::var_os("PROPTEST_CASES") {
