@@ -1,0 +1,230 @@
+//! Who reaches what is worth stealing: tokens, certificates, attestations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use latchkey_protocol::Mode;
+
+use super::identities::is_open;
+use super::reading::{PrivilegeView, Reading, identity_at, privilege_at};
+use super::region::{Region, lies_below};
+use super::{Code, Finding};
+use crate::rules::Access;
+
+/// Where tokens come from, and the path above that is about nothing else.
+struct TokenPath {
+    path: &'static str,
+    about: &'static str,
+}
+
+/// One of each family of metadata services, by the first segment.
+const TOKENS: [TokenPath; 3] = [
+    TokenPath {
+        path: "/metadata/identity/oauth2/token",
+        about: "/metadata/identity",
+    },
+    TokenPath {
+        path: "/latest/meta-data/iam/security-credentials",
+        about: "/latest/meta-data/iam",
+    },
+    TokenPath {
+        path: "/computemetadata/v1/instance/service-accounts",
+        about: "/computemetadata/v1/instance/service-accounts",
+    },
+];
+
+/// What is less than a token, by path.
+const LESSER: [(&str, &str); 3] = [
+    (
+        "/metadata/attested/document",
+        "a signed proof of which machine this is",
+    ),
+    (
+        "/metadata/instance/compute/userdata",
+        "user data, which often holds passwords",
+    ),
+    (
+        "/metadata/scheduledevents",
+        "events of maintenance, which callers may also approve",
+    ),
+];
+
+/// What the WireServer tells the machine's own agents, by path and `comp`. Goal states stand at the path
+/// itself, certificates below the ids of container and role.
+const OF_WIRE_SERVER: [(&str, &str); 2] = [
+    ("/machine", "goalstate"),
+    ("/machine/container/role", "certificates"),
+];
+
+impl TokenPath {
+    fn region(&self) -> Region {
+        Region::under(self.path)
+    }
+
+    fn is_same_service(&self, path: &str) -> bool {
+        self.path.split('/').nth(1) == path.split('/').nth(1)
+    }
+}
+
+/// Returns whether a part of an endpoint holds tokens.
+pub(super) fn reaches_token(region: &Region) -> bool {
+    TOKENS.iter().any(|token| token.region().touches(region))
+}
+
+pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
+    if reading.mode == Mode::Disabled {
+        return;
+    }
+    if reading.is_wire_server() && reading.default_access == Access::Allow {
+        findings.extend(open_certificates(reading));
+    }
+    if !reading.is_imds() {
+        return;
+    }
+    if reading.default_access == Access::Allow {
+        findings.extend(open_tokens(reading));
+        findings.extend(open_lesser(reading));
+    }
+    let granted = reading.privileges.iter().enumerate();
+    let granted = granted.filter(|(_, privilege)| reading.is_granted(privilege));
+    let reaching: Vec<_> = granted
+        .filter(|(_, privilege)| reaches_token(&privilege.region))
+        .collect();
+    for (at, privilege) in &reaching {
+        findings.extend(wide(*at, privilege));
+    }
+    anybody(reading, &reaching, findings);
+}
+
+/// Returns whether some privilege covers all of a part, so that the default is not asked about it.
+fn is_covered(reading: &Reading<'_>, region: &Region) -> bool {
+    reading.containing(region).next().is_some()
+}
+
+fn open_tokens(reading: &Reading<'_>) -> Option<Finding> {
+    let is_served = |token: &&TokenPath| {
+        let mut paths = reading
+            .privileges
+            .iter()
+            .map(|privilege| &privilege.region.path);
+        paths.any(|path| token.is_same_service(path))
+    };
+    // Without a path that tells the service it is the one whose profiles these are.
+    let served: Vec<_> = TOKENS.iter().filter(is_served).collect();
+    let served = if served.is_empty() {
+        TOKENS.iter().take(1).collect()
+    } else {
+        served
+    };
+    let open = served
+        .into_iter()
+        .find(|token| !is_covered(reading, &Region::at(token.path, Some("GET"))))?;
+    let mut privileges = reading.privileges.iter();
+    let part = privileges.find(|privilege| privilege.region.touches(&open.region()));
+    let part = part.map_or_else(String::new, |privilege| {
+        format!(
+            ", because `{}` covers only a part of it",
+            privilege.form.name
+        )
+    });
+    Some(Finding::new(
+        Code::TokenOpenByDefault,
+        "/defaultAccess",
+        format!(
+            "the default Allow gives `{}` to every process of the machine{part}",
+            open.path
+        ),
+        "add a privilege for the whole path, without parameters, and assign it to those who need tokens; or set the default to Deny",
+    ))
+}
+
+fn open_lesser(reading: &Reading<'_>) -> Option<Finding> {
+    let open = LESSER
+        .iter()
+        .filter(|(path, _)| !is_covered(reading, &Region::at(path, Some("GET"))));
+    let open: Vec<_> = open
+        .map(|(path, what)| format!("`{path}` ({what})"))
+        .collect();
+    (!open.is_empty()).then(|| {
+        Finding::new(
+            Code::SecretOpenByDefault,
+            "/defaultAccess",
+            format!("the default Allow gives every process {}", open.join(", ")),
+            "add privileges for what not everybody needs, or set the default to Deny",
+        )
+    })
+}
+
+fn open_certificates(reading: &Reading<'_>) -> Option<Finding> {
+    let open = OF_WIRE_SERVER.iter().filter(|(path, comp)| {
+        let region = Region::at(path, Some("GET")).with(&[("comp", comp)]);
+        !is_covered(reading, &region)
+    });
+    let open: Vec<_> = open.map(|(_, comp)| *comp).collect();
+    (!open.is_empty()).then(|| {
+        Finding::new(
+            Code::CertificatesOpenByDefault,
+            "/defaultAccess",
+            format!(
+                "the default Allow gives {} to every process of root, also in containers",
+                open.join(" and ")
+            ),
+            "set the default to Deny, and grant the platform's agents what they ask for",
+        )
+    })
+}
+
+fn wide(at: usize, privilege: &PrivilegeView<'_>) -> Option<Finding> {
+    let path = privilege.region.path.as_str();
+    let token = TOKENS
+        .iter()
+        .find(|token| lies_below(token.about, path) && path != "/")?;
+    Some(Finding::new(
+        Code::TokenByWidePath,
+        format!("{}/path", privilege_at(at)),
+        format!(
+            "`{}` reaches tokens too, because `{}` lies below `{path}`, whatever a narrower privilege says",
+            privilege.form.name, token.path
+        ),
+        "name the paths below that are needed",
+    ))
+}
+
+/// SECURITY: a rule about the program alone keeps nobody out: any user may start the program, tell it what
+/// to do and have it load code.
+fn anybody(
+    reading: &Reading<'_>,
+    reaching: &[(usize, &PrivilegeView<'_>)],
+    findings: &mut Vec<Finding>,
+) {
+    let mut roles: BTreeMap<usize, &str> = BTreeMap::new();
+    for (_, privilege) in reaching {
+        for role in &privilege.roles {
+            roles.entry(*role).or_insert(&privilege.form.name);
+        }
+    }
+    let mut told = BTreeSet::new();
+    for (role, privilege) in roles {
+        let holders = reading
+            .roles
+            .get(role)
+            .into_iter()
+            .flat_map(|role| &role.identities);
+        for at in holders {
+            let Some(identity) = reading
+                .identities
+                .get(*at)
+                .filter(|identity| is_open(identity))
+            else {
+                continue;
+            };
+            if told.insert(*at) {
+                findings.push(Finding::new(
+                    Code::TokenForAnybody,
+                    identity_at(*at),
+                    format!("any user of the machine can become `{}`, which gets tokens by `{privilege}`", identity.name),
+                    "name the user, group or systemdUnit too",
+                ));
+            }
+        }
+    }
+}
