@@ -188,6 +188,8 @@ codes! {
     LinkedFile = "linked_file", Error;
     /// Others than root can exchange the file.
     WritableFile = "writable_file", Error;
+    /// The identity's own user can exchange the executable, so its path keeps no other program of his out.
+    FileOfItsUser = "file_of_its_user", Note;
     /// The executable is a script: the kernel runs its interpreter, so the rule never matches.
     ScriptAsExecutable = "script_as_executable", Error;
 }

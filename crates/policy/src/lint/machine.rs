@@ -29,8 +29,17 @@ pub enum File {
 pub struct Facts {
     /// Where the path leads, if over a link.
     pub leads_to: Option<String>,
-    /// The file itself, or a folder above it, if others than root can write to it.
-    pub writable: Option<String>,
+    /// What others than root can write to: the file itself, or a folder above it.
+    pub writable: Option<Writable>,
     /// The interpreter that its first line names.
     pub interpreter: Option<String>,
+}
+
+/// What others than root can write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writable {
+    /// Its path.
+    pub path: String,
+    /// The one user who can, by name, if nobody else but root can.
+    pub only_by: Option<String>,
 }

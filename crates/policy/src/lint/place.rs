@@ -15,11 +15,18 @@ pub(super) fn look(reading: &Reading<'_>, machine: &dyn Machine, findings: &mut 
             continue;
         }
         if let Some(path) = &identity.exe_path {
-            file(machine, path, &pointer("exePath"), findings);
-            findings.extend(script(machine, path, pointer("exePath")));
+            let facts = file(machine, path, &pointer("exePath"), findings);
+            let facts = facts.unwrap_or_default();
+            findings.extend(exchangeable(&facts, path, pointer("exePath"), identity));
+            findings.extend(script(&facts, path, pointer("exePath")));
         }
         if let Some(path) = &identity.script_path {
-            file(machine, path, &pointer("scriptPath"), findings);
+            let facts = file(machine, path, &pointer("scriptPath"), findings);
+            findings.extend(unreliable(
+                &facts.unwrap_or_default(),
+                path,
+                pointer("scriptPath"),
+            ));
         }
     }
 }
@@ -57,23 +64,26 @@ fn absent(
     .collect()
 }
 
-fn file(machine: &dyn Machine, path: &str, pointer: &str, findings: &mut Vec<Finding>) {
-    let Facts {
-        leads_to, writable, ..
-    } = match machine.file(path) {
-        None => return,
-        Some(File::Missing) => {
+/// Tells whether the file is there, under this path, and returns what is known of it.
+fn file(
+    machine: &dyn Machine,
+    path: &str,
+    pointer: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<Facts> {
+    let facts = match machine.file(path)? {
+        File::Present(facts) => facts,
+        File::Missing => {
             findings.push(Finding::new(
                 Code::MissingFile,
                 pointer,
                 format!("this machine has no file `{path}`"),
                 "correct the path, or install the program before the profile is applied",
             ));
-            return;
+            return None;
         }
-        Some(File::Present(facts)) => facts,
     };
-    if let Some(target) = leads_to {
+    if let Some(target) = &facts.leads_to {
         findings.push(Finding::new(
             Code::LinkedFile,
             pointer,
@@ -81,21 +91,55 @@ fn file(machine: &dyn Machine, path: &str, pointer: &str, findings: &mut Vec<Fin
             "name the file that the link leads to",
         ));
     }
-    if let Some(place) = writable {
-        findings.push(Finding::new(
-            Code::WritableFile,
-            pointer,
-            format!("others than root can write to `{place}`, and so put another file at `{path}`"),
-            "take the right to write away, or move the file to where only root writes",
-        ));
-    }
+    Some(facts)
 }
 
-fn script(machine: &dyn Machine, path: &str, pointer: String) -> Option<Finding> {
-    let Some(File::Present(facts)) = machine.file(path) else {
-        return None;
-    };
-    let interpreter = facts.interpreter?;
+/// SECURITY: whoever can write to a program, or exchange it or a folder above it, is its identity.
+fn exchangeable(
+    facts: &Facts,
+    path: &str,
+    pointer: String,
+    identity: &Identity,
+) -> Option<Finding> {
+    let place = facts.writable.as_ref()?;
+    if place.only_by.is_some() && place.only_by == identity.user_name {
+        return Some(Finding::new(
+            Code::FileOfItsUser,
+            pointer,
+            format!(
+                "the user of `{}` can write to `{}`, and so run any program as `{path}`",
+                identity.name, place.path
+            ),
+            "have root own the file and its folder, or count on the user alone",
+        ));
+    }
+    Some(Finding::new(
+        Code::WritableFile,
+        pointer,
+        format!(
+            "others than root can write to `{}`, and so run another program as `{path}`",
+            place.path
+        ),
+        "take the right to write away, or move the file to where only root writes",
+    ))
+}
+
+/// A script counts only if nobody but root can exchange it.
+fn unreliable(facts: &Facts, path: &str, pointer: String) -> Option<Finding> {
+    let place = facts.writable.as_ref()?;
+    Some(Finding::new(
+        Code::WritableFile,
+        pointer,
+        format!(
+            "others than root can write to `{}`, so the script `{path}` is never taken for the caller's",
+            place.path
+        ),
+        "take the right to write away, or move the file to where only root writes",
+    ))
+}
+
+fn script(facts: &Facts, path: &str, pointer: String) -> Option<Finding> {
+    let interpreter = facts.interpreter.as_ref()?;
     Some(Finding::new(
         Code::ScriptAsExecutable,
         pointer,

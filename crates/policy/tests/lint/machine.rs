@@ -1,7 +1,7 @@
 //! What a machine says about the callers that a profile names.
 
 use latchkey_policy::lint;
-use latchkey_policy::lint::machine::{Facts, File, Machine};
+use latchkey_policy::lint::machine::{Facts, File, Machine, Writable};
 use latchkey_policy::lint::{Code, Context};
 use latchkey_protocol::EndpointKind;
 use serde_json::{Value, json};
@@ -33,10 +33,8 @@ impl Machine for Fake {
                 leads_to: Some("/target".to_owned()),
                 ..facts
             })),
-            "/writable/app" => Some(File::Present(Facts {
-                writable: Some("/writable".to_owned()),
-                ..facts
-            })),
+            "/writable/app" => writable(None),
+            "/of-monitor/app" => writable(Some("monitor")),
             "/script" => Some(File::Present(Facts {
                 interpreter: Some("/bin/sh".to_owned()),
                 ..facts
@@ -44,6 +42,17 @@ impl Machine for Fake {
             _ => Some(File::Present(facts)),
         }
     }
+}
+
+fn writable(only_by: Option<&str>) -> Option<File> {
+    let writable = Writable {
+        path: "/writable".to_owned(),
+        only_by: only_by.map(str::to_owned),
+    };
+    Some(File::Present(Facts {
+        writable: Some(writable),
+        ..Facts::default()
+    }))
 }
 
 fn identity(mut identity: Value) -> Value {
@@ -59,6 +68,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "/rules/identities/1/exePath",
         "/rules/identities/1/scriptPath",
     );
+    let of_another = identity(json!({"groupName": "monitor", "exePath": "/of-monitor/app"}));
     let contained =
         identity(json!({"userName": "monitor", "exePath": "/missing", "containerId": "c1"}));
     vec![
@@ -88,7 +98,13 @@ pub(crate) fn cases() -> Vec<Case> {
         not_found(Code::LinkedFile, file("/target")),
         found(Code::WritableFile, exe, file("/writable/app")),
         found(Code::WritableFile, of_script, script("/writable/app")),
+        found(Code::WritableFile, of_script, script("/of-monitor/app")),
+        found(Code::WritableFile, exe, of_another),
+        not_found(Code::WritableFile, file("/of-monitor/app")),
         not_found(Code::WritableFile, file("/opt/app")),
+        found(Code::FileOfItsUser, exe, file("/of-monitor/app")),
+        not_found(Code::FileOfItsUser, file("/writable/app")),
+        not_found(Code::FileOfItsUser, script("/of-monitor/app")),
         found(Code::ScriptAsExecutable, exe, file("/script")),
         not_found(Code::ScriptAsExecutable, script("/script")),
     ]
