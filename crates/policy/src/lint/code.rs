@@ -94,7 +94,7 @@ codes! {
     DuplicatePrivilege = "duplicate_privilege", Warning;
     /// A wider privilege is granted to the same callers, so this one does nothing.
     ShadowedPrivilege = "shadowed_privilege", Warning;
-    /// Nobody has the privilege, and the default refuses without it too.
+    /// Nobody has the privilege, so it lets nobody in.
     UnassignedPrivilege = "unassigned_privilege", Warning;
     /// Nobody has the privilege, so it blocks what the default would allow.
     BlocksEverybody = "blocks_everybody", Warning;

@@ -13,6 +13,12 @@ use crate::rules::Access;
 const MAX_COMPARED: usize = 4096;
 
 pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
+    // Where an assignment has a mode of its own, what covers a request also says how strictly it is
+    // refused, so that no privilege does nothing.
+    let has_modes = reading
+        .assignments
+        .iter()
+        .any(|assignment| assignment.mode.is_some());
     let mut by_region: HashMap<&Region, usize> = HashMap::new();
     for (at, privilege) in reading.privileges.iter().enumerate() {
         if !reading.is_granted(privilege) {
@@ -23,6 +29,9 @@ pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         by_region.insert(&privilege.region, at);
+        if has_modes {
+            continue;
+        }
         let mut wider = reading.containing(&privilege.region);
         let shadowing = wider.find(|wide| *wide != at && shadows(reading, *wide, privilege));
         if let Some(shadowing) = shadowing {
@@ -38,19 +47,10 @@ fn shadows(reading: &Reading<'_>, wide: usize, narrow: &PrivilegeView<'_>) -> bo
         return false;
     };
     reading.is_granted(narrow)
-        // An assignment with a mode of its own says what becomes of refusals, also under a narrow privilege.
-        && !has_mode(reading, narrow)
-        && !has_mode(reading, wide)
-        && narrow.roles.iter().all(|role| is_held(reading, *role, wide))
-}
-
-fn has_mode(reading: &Reading<'_>, privilege: &PrivilegeView<'_>) -> bool {
-    let mut roles = reading.roles_of(privilege);
-    roles.any(|role| {
-        role.assignments
+        && narrow
+            .roles
             .iter()
-            .any(|at| reading.mode_of(*at).is_some())
-    })
+            .all(|role| is_held(reading, *role, wide))
 }
 
 /// Returns whether whoever has the role also has the privilege by one role.
@@ -109,7 +109,7 @@ fn unassigned(reading: &Reading<'_>, at: usize, privilege: &PrivilegeView<'_>) -
         Access::Deny => Finding::new(
             Code::UnassignedPrivilege,
             privilege_at(at),
-            format!("nobody has `{name}`, and what it covers is refused without it too"),
+            format!("nobody has `{name}`, so it lets nobody in"),
             "assign a role that holds it to an identity, or delete it",
         ),
         Access::Allow => Finding::new(

@@ -39,11 +39,12 @@ const fn is_blank(identity: &Identity) -> bool {
 fn path(at: usize, privilege: &PrivilegeView<'_>) -> Option<Finding> {
     let region = &privilege.region;
     let text = privilege.form.path.to_ascii_lowercase();
-    let is_plain = match region.extent {
-        _ if region.path == "/" => text == "/",
-        Extent::Below => text.strip_suffix('/') == Some(region.path.as_str()),
-        Extent::Segments | Extent::Exact => text.trim_end_matches('/') == region.path,
+    let bare = if region.path == "/" {
+        text.as_str()
+    } else {
+        text.strip_suffix('/').unwrap_or(&text)
     };
+    let is_plain = bare == region.path;
     (!is_plain).then(|| {
         Finding::new(
             Code::NeverMatchesOnDeployed,

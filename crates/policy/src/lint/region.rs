@@ -14,8 +14,6 @@ pub(super) enum Extent {
     Exact,
     /// The path and everything below it.
     Segments,
-    /// What is below the path, and the path with a slash at its end.
-    Below,
 }
 
 /// A part of an endpoint, in canonical form.
@@ -23,6 +21,8 @@ pub(super) enum Extent {
 pub(super) struct Region {
     pub(super) path: String,
     pub(super) extent: Extent,
+    /// The path itself only counts with a slash at its end.
+    pub(super) demands_slash: bool,
     /// Parameters with the values they must have, sorted by name.
     pub(super) constraints: Vec<(String, String)>,
     /// All if none are given.
@@ -32,10 +32,9 @@ pub(super) struct Region {
 impl Region {
     /// Reads a privilege; nothing if it is not valid.
     pub(super) fn of(privilege: &Privilege) -> Option<Self> {
-        let (path, is_below_only) = canonical_path(&privilege.path).ok()?;
+        let (path, demands_slash) = canonical_path(&privilege.path).ok()?;
         let extent = match privilege.path_match.as_deref() {
             Some("exact") => Extent::Exact,
-            _ if is_below_only => Extent::Below,
             _ => Extent::Segments,
         };
         let parameters = privilege.query_parameters.iter().flat_map(|all| &all.0);
@@ -47,6 +46,7 @@ impl Region {
         Some(Self {
             path,
             extent,
+            demands_slash,
             constraints,
             methods: methods.map(|methods| methods.iter().cloned().collect()),
         })
@@ -57,6 +57,7 @@ impl Region {
         Self {
             path: path.to_owned(),
             extent: Extent::Exact,
+            demands_slash: false,
             constraints: Vec::new(),
             methods: method.map(|method| BTreeSet::from([method.to_owned()])),
         }
@@ -73,7 +74,7 @@ impl Region {
     /// Returns a path with a slash at its end, with one method.
     pub(super) fn with_slash(path: &str, method: &str) -> Self {
         Self {
-            extent: Extent::Below,
+            demands_slash: true,
             ..Self::at(path, Some(method))
         }
     }
@@ -109,10 +110,12 @@ impl Region {
     }
 
     fn reaches(&self, other: &Self) -> bool {
+        let reaches_below = self.extent == Extent::Segments;
         if self.path == other.path {
-            return self.extent == other.extent || self.extent == Extent::Segments;
+            return (reaches_below || other.extent == Extent::Exact)
+                && (other.demands_slash || !self.demands_slash);
         }
-        self.extent != Extent::Exact && lies_below(&other.path, &self.path)
+        reaches_below && lies_below(&other.path, &self.path)
     }
 }
 
@@ -152,6 +155,14 @@ mod tests {
             (region("/a", None, &[], &[]), region("/a/b", None, &[], &[])),
             (region("/a", None, &[], &[]), region("/a/", None, &[], &[])),
             (region("/a", None, &[], &[]), region("/a", exact, &[], &[])),
+            (
+                region("/a", exact, &[], &[]),
+                region("/a/", exact, &[], &[]),
+            ),
+            (
+                region("/a/", None, &[], &[]),
+                region("/a/", exact, &[], &[]),
+            ),
             (
                 region("/a/", None, &[], &[]),
                 region("/a/b", None, &[], &[]),
