@@ -59,10 +59,26 @@ impl TokenPath {
     fn region(&self) -> Region {
         Region::under(self.path)
     }
+}
 
-    fn is_same_service(&self, path: &str) -> bool {
-        self.path.split('/').nth(1) == path.split('/').nth(1)
-    }
+/// Returns whether the endpoint serves a path, as far as the profile tells by the first segments of its own.
+fn is_served(reading: &Reading<'_>, path: &str) -> bool {
+    let service = |path: &str| {
+        TOKENS
+            .iter()
+            .position(|token| first(token.path) == first(path))
+    };
+    let own = reading
+        .privileges
+        .iter()
+        .filter_map(|privilege| service(&privilege.region.path));
+    let own: BTreeSet<usize> = own.collect();
+    // Without a path that tells the service it is the one whose profiles these are.
+    service(path).is_some_and(|at| own.contains(&at) || (own.is_empty() && at == 0))
+}
+
+fn first(path: &str) -> Option<&str> {
+    path.split('/').nth(1)
 }
 
 /// Returns whether a part of an endpoint holds tokens.
@@ -101,23 +117,8 @@ fn is_covered(reading: &Reading<'_>, region: &Region) -> bool {
 }
 
 fn open_tokens(reading: &Reading<'_>) -> Option<Finding> {
-    let is_served = |token: &&TokenPath| {
-        let mut paths = reading
-            .privileges
-            .iter()
-            .map(|privilege| &privilege.region.path);
-        paths.any(|path| token.is_same_service(path))
-    };
-    // Without a path that tells the service it is the one whose profiles these are.
-    let served: Vec<_> = TOKENS.iter().filter(is_served).collect();
-    let served = if served.is_empty() {
-        TOKENS.iter().take(1).collect()
-    } else {
-        served
-    };
-    let open = served
-        .into_iter()
-        .find(|token| !is_covered(reading, &Region::at(token.path, Some("GET"))))?;
+    let mut served = TOKENS.iter().filter(|token| is_served(reading, token.path));
+    let open = served.find(|token| !is_covered(reading, &Region::at(token.path, Some("GET"))))?;
     let mut privileges = reading.privileges.iter();
     let part = privileges.find(|privilege| privilege.region.touches(&open.region()));
     let part = part.map_or_else(String::new, |privilege| {
@@ -138,9 +139,8 @@ fn open_tokens(reading: &Reading<'_>) -> Option<Finding> {
 }
 
 fn open_lesser(reading: &Reading<'_>) -> Option<Finding> {
-    let open = LESSER
-        .iter()
-        .filter(|(path, _)| !is_covered(reading, &Region::at(path, Some("GET"))));
+    let served = LESSER.iter().filter(|(path, _)| is_served(reading, path));
+    let open = served.filter(|(path, _)| !is_covered(reading, &Region::at(path, Some("GET"))));
     let open: Vec<_> = open
         .map(|(path, what)| format!("`{path}` ({what})"))
         .collect();

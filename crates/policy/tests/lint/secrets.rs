@@ -91,6 +91,18 @@ fn by_default() -> Vec<Case> {
         found(Code::SecretOpenByDefault, place, allowed(json!({}))),
         not_found(Code::SecretOpenByDefault, allowed(all)),
         not_found(Code::SecretOpenByDefault, json!({})),
+        not_found(
+            Code::SecretOpenByDefault,
+            allowed(json!({"rules": {"privileges": [
+                {"name": "token", "path": "/latest/meta-data/iam"}, {"name": "instance", "path": "/latest/api"},
+            ]}})),
+        ),
+        not_found(
+            Code::TokenOpenByDefault,
+            allowed(json!({"rules": {"privileges": [
+                {"name": "token", "path": "/latest/meta-data/iam"}, {"name": "instance", "path": "/latest/api"},
+            ]}})),
+        ),
         found(Code::CertificatesOpenByDefault, place, allowed(versions)).of_wire_server(),
         not_found(Code::CertificatesOpenByDefault, allowed(secure)).of_wire_server(),
         not_found(Code::CertificatesOpenByDefault, json!({})).of_wire_server(),
