@@ -60,7 +60,7 @@ pub(crate) fn load_as(path: &Path, format: Format) -> Result<Loaded, Exit> {
 }
 
 /// Says what of a verdict does not come from the document.
-fn say_assumptions(path: &Path, document: &Document) {
+pub(crate) fn say_assumptions(path: &Path, document: &Document) {
     let warnings: Vec<_> = document
         .assumed
         .iter()
@@ -78,7 +78,7 @@ fn say_assumptions(path: &Path, document: &Document) {
 }
 
 /// Returns what is wrong with a profile.
-fn problems(invalid: &InvalidDocument) -> Vec<Problem> {
+pub(crate) fn problems(invalid: &InvalidDocument) -> Vec<Problem> {
     let entries = invalid.problems().iter();
     entries
         .map(|entry| Problem {

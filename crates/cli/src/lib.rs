@@ -11,6 +11,7 @@ mod document;
 mod exit;
 mod explain;
 mod input;
+mod machine;
 mod manual;
 mod problem;
 mod profile;

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::exit::Exit;
 
 mod fmt;
+mod lint;
 mod show;
 mod test;
 
@@ -18,6 +19,7 @@ pub(crate) struct Profile {
 #[derive(Debug, Subcommand)]
 enum Command {
     Fmt(fmt::Fmt),
+    Lint(lint::Lint),
     Show(show::Show),
     Test(test::Test),
 }
@@ -25,6 +27,7 @@ enum Command {
 pub(crate) fn run(profile: Profile) -> Exit {
     match profile.command {
         Command::Fmt(fmt) => fmt::run(&fmt),
+        Command::Lint(lint) => lint::run(&lint),
         Command::Show(show) => show::run(&show),
         Command::Test(test) => test::run(&test),
     }
