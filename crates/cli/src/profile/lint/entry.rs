@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use latchkey_policy::Finding;
 use latchkey_policy::document::{Document, Place};
-use latchkey_policy::lint::Severity;
+use latchkey_policy::lint::{Finding, Severity};
 use serde::Serialize;
 
 use crate::problem::{self, Problem};
