@@ -103,10 +103,15 @@ fn ignored(reading: &Reading<'_>) -> Option<Finding> {
     for assignment in reading.assignments {
         note("mode of assignments", assignment.mode.is_some());
     }
+    // Without rules it is the end of Audit alone.
+    let pointer = match &reading.item.rules {
+        Some(_) => "/rules",
+        None => "/auditUntil",
+    };
     (!members.is_empty()).then(|| {
         Finding::new(
             Code::IgnoredByDeployed,
-            "/rules",
+            pointer,
             format!("deployed agents ignore {}", members.join(", ")),
             "apply the profile only where Latchkey runs, or see that the rest alone is narrow enough",
         )

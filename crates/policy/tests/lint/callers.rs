@@ -137,6 +137,11 @@ pub(crate) fn cases() -> Vec<Case> {
             "/rules",
             identity(json!({"systemdUnit": "app.service", "userName": "monitor", "uid": 7})),
         ),
+        found(
+            Code::IgnoredByDeployed,
+            "/auditUntil",
+            json!({"mode": "Audit", "auditUntil": "2027-01-01T00:00:00Z", "rules": null}),
+        ),
         not_found(Code::IgnoredByDeployed, json!({})),
         not_found(
             Code::IgnoredByDeployed,
