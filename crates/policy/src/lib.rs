@@ -12,12 +12,15 @@
 pub mod case;
 pub mod content;
 pub mod decide;
+pub mod diff;
 pub mod document;
 pub mod endpoint;
 pub mod explain;
 pub mod judge;
 pub mod lint;
 pub mod local;
+mod meaning;
+pub mod merge;
 pub mod rules;
 pub mod simulate;
 mod validate;

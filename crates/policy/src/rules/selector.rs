@@ -6,7 +6,7 @@
 use latchkey_protocol::Attributes;
 
 /// What is asked about a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// The cgroup's path, or that of one above it.
     Cgroup,

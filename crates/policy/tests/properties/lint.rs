@@ -32,7 +32,7 @@ fn is_permitted(item: &AuthorizationItem, target: &str, attributes: &Attributes)
             &caller,
             &policy,
             KeyState::Held,
-            jiff::Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH,
         ),
         Decision::Permitted(_)
     )

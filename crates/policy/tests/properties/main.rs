@@ -28,6 +28,7 @@ use latchkey_protocol::{
 };
 use proptest::prelude::*;
 
+mod compare;
 mod lint;
 mod naive;
 mod strategy;
