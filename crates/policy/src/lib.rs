@@ -16,6 +16,7 @@ pub mod diff;
 pub mod document;
 pub mod endpoint;
 pub mod explain;
+pub mod export;
 pub mod judge;
 pub mod lint;
 pub mod local;

@@ -28,7 +28,9 @@ use latchkey_protocol::{
 };
 use proptest::prelude::*;
 
+mod bicep;
 mod compare;
+mod exported;
 mod lint;
 mod naive;
 mod strategy;
