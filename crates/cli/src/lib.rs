@@ -13,6 +13,7 @@ mod explain;
 mod input;
 mod machine;
 mod manual;
+mod output;
 mod problem;
 mod profile;
 mod signature;

@@ -4,8 +4,11 @@ use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
 
+mod diff;
+mod export;
 mod fmt;
 mod lint;
+mod merge;
 mod show;
 mod test;
 
@@ -18,16 +21,22 @@ pub(crate) struct Profile {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Diff(diff::Diff),
+    Export(Box<export::Export>),
     Fmt(fmt::Fmt),
     Lint(lint::Lint),
+    Merge(merge::Merge),
     Show(show::Show),
     Test(test::Test),
 }
 
 pub(crate) fn run(profile: Profile) -> Exit {
     match profile.command {
+        Command::Diff(diff) => diff::run(&diff),
+        Command::Export(export) => export::run(&export),
         Command::Fmt(fmt) => fmt::run(&fmt),
         Command::Lint(lint) => lint::run(&lint),
+        Command::Merge(merge) => merge::run(&merge),
         Command::Show(show) => show::run(&show),
         Command::Test(test) => test::run(&test),
     }

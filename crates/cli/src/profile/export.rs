@@ -1,0 +1,199 @@
+//! `latchkey profile export`: a profile for the management API, Bicep, Terraform or the deployed agent.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, ValueEnum};
+use latchkey_policy::export::name::{GalleryName, ProfileName, VersionName};
+use latchkey_policy::export::{
+    Deployment, ExportError, HostEndpoint, Loss, Severity, Target, Widening, export,
+};
+
+use crate::arguments::Arguments;
+use crate::document::{self, Loaded};
+use crate::exit::Exit;
+use crate::{output, terminal};
+
+/// Writes a profile for others: the management API, Bicep, Terraform, or the deployed agent.
+///
+/// What the target cannot express is named on standard error. What would let more through than the
+/// profile is refused unless --allow-widening accepts it; an identity that would become everybody
+/// is refused always.
+///
+/// Exit codes: 0 written; 1 a file cannot be read or written; 3 the profile is invalid or cannot be
+/// exported safely; 64 the command line is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  latchkey profile export imds.json --to resource --location westeurope > version.json
+  latchkey profile export imds.json --to bicep --endpoint imds --os linux --output imds.bicep
+  latchkey profile export imds.json --to local --output IMDS_Rules.json")]
+pub(crate) struct Export {
+    /// The profile, in any of its forms.
+    file: PathBuf,
+    /// Whom it is written for.
+    #[arg(long, value_enum)]
+    to: To,
+    /// The endpoint that the profile is for; for bicep and terraform.
+    #[arg(long, value_enum, required_if_eq_any = [("to", "bicep"), ("to", "terraform")])]
+    endpoint: Option<Endpoint>,
+    /// The guests that the profile is for; for bicep and terraform.
+    #[arg(long, value_enum, required_if_eq_any = [("to", "bicep"), ("to", "terraform")])]
+    os: Option<Os>,
+    /// The gallery; for bicep and terraform, where it is a parameter without a default otherwise.
+    #[arg(long, value_name = "NAME")]
+    gallery: Option<GalleryName>,
+    /// The name of the profile; as --gallery.
+    #[arg(long, value_name = "NAME")]
+    profile_name: Option<ProfileName>,
+    /// The version, as in 1.0.0; as --gallery.
+    #[arg(long, value_name = "N.N.N")]
+    version: Option<VersionName>,
+    /// Where it is stored.
+    #[arg(long, value_name = "REGION", required_if_eq("to", "resource"), value_parser = region)]
+    location: Option<String>,
+    /// Where the version is replicated to, several times if there are more; its location if absent.
+    #[arg(long, value_name = "REGION", value_parser = region)]
+    region: Vec<String>,
+    /// Write it although more would be let through than the profile says.
+    #[arg(long)]
+    allow_widening: bool,
+    /// The file to write, at once or not at all; standard output if there is none.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum To {
+    /// A file for Bicep.
+    Bicep,
+    /// A local rule file of the deployed agent.
+    Local,
+    /// The body of a version, as the management API takes it.
+    Resource,
+    /// A configuration for Terraform's azapi provider.
+    Terraform,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Endpoint {
+    Imds,
+    #[value(name = "wireserver")]
+    WireServer,
+}
+
+impl From<Endpoint> for HostEndpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Imds => Self::Imds,
+            Endpoint::WireServer => Self::WireServer,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Os {
+    Linux,
+    Windows,
+}
+
+impl From<Os> for latchkey_policy::export::Os {
+    fn from(os: Os) -> Self {
+        match os {
+            Os::Linux => Self::Linux,
+            Os::Windows => Self::Windows,
+        }
+    }
+}
+
+fn region(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        Err("name a region")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+impl Export {
+    /// Returns the target; nothing where an argument is missing that it needs.
+    fn target(&self) -> Option<Target> {
+        Some(match self.to {
+            To::Bicep => Target::Bicep(self.deployment()?),
+            To::Local => Target::Local,
+            To::Resource => Target::Resource(self.location.clone()?),
+            To::Terraform => Target::Terraform(self.deployment()?),
+        })
+    }
+
+    fn deployment(&self) -> Option<Deployment> {
+        Some(Deployment {
+            endpoint: self.endpoint?.into(),
+            os: self.os?.into(),
+            gallery: self.gallery.clone(),
+            profile: self.profile_name.clone(),
+            version: self.version.clone(),
+            location: self.location.clone(),
+        })
+    }
+}
+
+pub(crate) fn run(arguments: &Export) -> Exit {
+    let Some(target) = arguments.target() else {
+        let text = "the target needs --location, or --endpoint and --os";
+        let error = Arguments::command().error(ErrorKind::MissingRequiredArgument, text);
+        return terminal::printed(error.print(), Exit::Usage);
+    };
+    let loaded = match document::load(&arguments.file) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let widening = if arguments.allow_widening {
+        Widening::Accept
+    } else {
+        Widening::Refuse
+    };
+    match export(loaded.item(), &target, &arguments.region, widening) {
+        Ok(export) => {
+            say(&loaded, &export.losses, widening);
+            output::write(&export.text, arguments.output.as_deref())
+        }
+        Err(ExportError::Unsafe(losses)) => {
+            say(&loaded, &losses, widening);
+            terminal::complain(
+                if losses
+                    .iter()
+                    .any(|loss| loss.severity == Severity::Impossible)
+                {
+                    "nothing is written: the target cannot express this profile"
+                } else {
+                    "nothing is written: more would be let through; accept it with --allow-widening"
+                },
+            );
+            Exit::Invalid
+        }
+        Err(error @ ExportError::Invalid(_)) => {
+            terminal::complain(&error.to_string());
+            Exit::Invalid
+        }
+        Err(error @ ExportError::Json(_)) => {
+            terminal::complain(&error.to_string());
+            Exit::Failure
+        }
+    }
+}
+
+/// Says what is lost, each thing with its place.
+fn say(loaded: &Loaded, losses: &[Loss], widening: Widening) {
+    let name = document::name(&loaded.path);
+    for loss in losses {
+        let place = loaded.document.place(&loss.pointer);
+        let place = place.map_or_else(|| name.clone(), |place| format!("{name}:{place}"));
+        let how = match (loss.severity, widening) {
+            (Severity::Dropped, _) => "left out",
+            (Severity::Differs, _) => "warning",
+            (Severity::Widens, Widening::Accept) => "WARNING, lets more through",
+            (Severity::Widens, Widening::Refuse) => "refused, would let more through",
+            (Severity::Impossible, _) => "impossible",
+        };
+        terminal::complain(&format!("{place}: {how}: {}", loss.text));
+    }
+}

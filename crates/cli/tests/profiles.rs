@@ -1,0 +1,232 @@
+//! `latchkey profile diff`, `merge` and `export`, as a person or script meets them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is the test's"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/profile/current.json");
+const CANDIDATE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/testdata/profile/candidate.json"
+);
+
+fn profile(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .arg("profile")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn said(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Writes the current profile with one value replaced.
+fn changed(folder: &Path, pointer: &str, value: Value) -> String {
+    let mut document: Value = serde_json::from_str(&fs::read_to_string(CURRENT).unwrap()).unwrap();
+    *document.pointer_mut(pointer).unwrap() = value;
+    let file = folder.join("changed.json");
+    fs::write(&file, serde_json::to_string_pretty(&document).unwrap()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn diff_says_the_effect_in_words() {
+    let output = profile(&["diff", CURRENT, CANDIDATE]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        said(&output.stdout),
+        include_str!("../testdata/profile/difference.txt")
+    );
+}
+
+#[test]
+fn diff_ends_with_2_only_where_that_is_asked_for_and_somebody_may_do_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let other_id = changed(folder.path(), "/id", json!("other"));
+    for (arguments, code) in [
+        (&["diff", CURRENT, CANDIDATE][..], 0),
+        (&["diff", CURRENT, CANDIDATE, "--exit-code"], 2),
+        (&["diff", CURRENT, &other_id, "--exit-code"], 0),
+        (&["diff", CURRENT, "/nowhere.json"], 1),
+        (&["diff", CURRENT], 64),
+        (&["diff", CURRENT, CANDIDATE, "--endpoint", "x"], 64),
+    ] {
+        let output = profile(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {output:?}");
+    }
+}
+
+#[test]
+fn diff_as_json_holds_effects_with_their_direction() {
+    let output = profile(&[
+        "diff",
+        CURRENT,
+        CANDIDATE,
+        "--format",
+        "json",
+        "--endpoint",
+        "wireserver",
+    ]);
+    let difference: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(difference["endpoint"], "wireserver");
+    let gained = json!({
+        "direction": "widens",
+        "identities": ["backup"],
+        "text": "`backup.service` may now GET `/metadata/identity/oauth2/token`"
+    });
+    let effects = difference["effects"].as_array().unwrap();
+    assert!(effects.contains(&gained), "{effects:?}");
+}
+
+#[test]
+fn invalid_profile_is_code_3_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = changed(folder.path(), "/mode", json!("enable"));
+    for arguments in [
+        &["diff", CURRENT, &bad][..],
+        &["merge", &bad, CURRENT],
+        &["export", &bad, "--to", "local"],
+    ] {
+        let output = profile(arguments);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert!(said(&output.stderr).contains("is not a mode"), "{output:?}");
+        assert_eq!(said(&output.stdout), "");
+    }
+}
+
+#[test]
+fn conflicts_are_code_2_with_both_places_and_write_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let union = folder.path().join("union.json");
+    let output = profile(&[
+        "merge",
+        CURRENT,
+        CANDIDATE,
+        "--output",
+        union.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let complaints = said(&output.stderr);
+    for text in [
+        "privilege `instance` is `/metadata/instance` in the first profile and `/metadata/instance/compute` in the second",
+        "current.json:7:7\n",
+        "candidate.json:7:7\n",
+        "identity `backup` is user `backup` with `/usr/bin/backup` in the first profile and `backup.service` in the second",
+    ] {
+        assert!(complaints.contains(text), "{text}: {complaints}");
+    }
+    assert!(!union.exists());
+    let output = profile(&["merge", CURRENT, CANDIDATE, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer["conflicts"][0]["pointers"],
+        json!(["/rules/privileges/0", "/rules/privileges/0"])
+    );
+}
+
+#[test]
+fn union_is_written_to_its_file_and_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let union = folder.path().join("union.json");
+    let union = union.to_str().unwrap();
+    let preferred = ["--prefer", "second", "--output", union];
+    let output = profile(&[&["merge", CURRENT, CANDIDATE][..], &preferred].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(said(&output.stdout), "");
+    let output = profile(&["diff", CANDIDATE, union]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!said(&output.stdout).contains("\n- "), "{output:?}");
+    let output = profile(&["merge", CURRENT, CURRENT]);
+    let merged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let current: Value = serde_json::from_str(&fs::read_to_string(CURRENT).unwrap()).unwrap();
+    assert_eq!(merged, current);
+}
+
+#[test]
+fn export_names_what_is_lost_and_refuses_what_would_widen() {
+    let output = profile(&[
+        "export",
+        CURRENT,
+        "--to",
+        "resource",
+        "--location",
+        "westeurope",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let body: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        body["properties"]["targetLocations"],
+        json!([{"name": "westeurope"}])
+    );
+    let warning =
+        "current.json:7:37: warning: the deployed agent compares `/metadata/instance` as text";
+    assert!(said(&output.stderr).contains(warning), "{output:?}");
+
+    let refused = profile(&["export", CANDIDATE, "--to", "local", "--allow-widening"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert_eq!(said(&refused.stdout), "");
+    assert!(
+        said(&refused.stderr).contains("it would be everybody"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn widening_is_accepted_by_name_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let exact = changed(
+        folder.path(),
+        "/rules/privileges/0",
+        json!({"name": "instance", "path": "/metadata/instance", "pathMatch": "exact"}),
+    );
+    let refused = profile(&["export", &exact, "--to", "local"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(said(&refused.stderr).contains("accept it with --allow-widening"));
+    let accepted = profile(&["export", &exact, "--to", "local", "--allow-widening"]);
+    assert_eq!(accepted.status.code(), Some(0), "{accepted:?}");
+    assert!(said(&accepted.stderr).contains("WARNING, lets more through"));
+    assert!(!said(&accepted.stdout).contains("pathMatch"));
+}
+
+#[test]
+fn templates_need_endpoint_and_guests_and_proper_names() {
+    let template = [
+        "export",
+        CURRENT,
+        "--endpoint",
+        "imds",
+        "--os",
+        "linux",
+        "--to",
+    ];
+    for (to, word) in [
+        ("bicep", "applicableHostEndpoint: 'IMDS'"),
+        ("terraform", "azapi_resource"),
+    ] {
+        let output = profile(&[&template[..], &[to]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(said(&output.stdout).contains(word), "{output:?}");
+    }
+    for arguments in [
+        &["export", CURRENT, "--to", "bicep"][..],
+        &["export", CURRENT, "--to", "resource"],
+        &["export", CURRENT, "--to", "xml"],
+        &[&template[..], &["bicep", "--gallery", "a-b"]].concat(),
+        &[&template[..], &["bicep", "--profile-name", "a b"]].concat(),
+        &[&template[..], &["bicep", "--version", "1.0"]].concat(),
+        &[&template[..], &["bicep", "--location", " "]].concat(),
+    ] {
+        let output = profile(arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?} {output:?}");
+    }
+}
