@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod explain;
 pub mod export;
 pub mod judge;
+pub mod learn;
 pub mod lint;
 pub mod local;
 mod meaning;
