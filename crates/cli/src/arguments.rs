@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::completions::Completions;
 use crate::doctor::Doctor;
 use crate::explain::Explain;
+use crate::learn::Learn;
 use crate::manual::Manual;
 use crate::profile::Profile;
 use crate::signature::Signature;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Completions(Completions),
     Doctor(Doctor),
     Explain(Box<Explain>),
+    Learn(Learn),
     Manual(Manual),
     Profile(Profile),
     Signature(Signature),

@@ -11,6 +11,7 @@ mod document;
 mod exit;
 mod explain;
 mod input;
+mod learn;
 mod machine;
 mod manual;
 mod output;
@@ -49,6 +50,7 @@ fn run_command(command: Command) -> Exit {
         Command::Completions(completions) => completions::run(&completions),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Learn(learn) => learn::run(&learn),
         Command::Manual(manual) => manual::run(&manual),
         Command::Profile(profile) => profile::run(profile),
         Command::Signature(signature) => signature::run(&signature),

@@ -64,6 +64,11 @@ pub(crate) fn complain(text: &str) {
     drop(writeln!(io::stderr(), "latchkey: {text}"));
 }
 
+/// Says what is to be known besides the answer.
+pub(crate) fn tell(text: &str) {
+    drop(io::stderr().write_all(text.as_bytes()));
+}
+
 /// One line on standard error that says how far something is, if that is a terminal.
 #[derive(Debug)]
 pub(crate) struct ProgressLine {

@@ -1,0 +1,210 @@
+//! `latchkey learn`: makes profiles from recorded requests, and says what they rest on.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use latchkey_policy::learn::Options;
+use latchkey_protocol::EndpointKind;
+
+use crate::arguments::Format;
+use crate::exit::Exit;
+use crate::terminal;
+
+mod export;
+mod input;
+mod intake;
+mod output;
+mod text;
+
+use input::{Input, InputError};
+use intake::{Filter, Intake};
+use output::{Answer, Output};
+
+/// Makes access control profiles from recorded requests.
+///
+/// Reads, in any mixture: Latchkey's audit records, the deployed agent's ProxyAgent.Connection.log and
+/// status.json, and exports of them from log analytics in JSON or CSV, each also packed by gzip.
+/// What nobody should decide but a person is listed with an id, and becomes a rule by --accept.
+///
+/// Exit codes: 0 profiles were made; 1 something could not be read or written, or holds no request; 64
+/// the command line is wrong.
+#[derive(Debug, Args)]
+pub(crate) struct Learn {
+    /// What to read; `-` is standard input, also if none is named.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Learn from requests to these endpoints alone.
+    #[arg(long, value_enum, value_name = "ENDPOINT")]
+    endpoint: Vec<Endpoint>,
+    /// Write a file per profile, and report.json, into this folder.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Overwrite files of the folder.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// The form of the profiles.
+    #[arg(long, value_enum, default_value_t = Form::Item)]
+    form: Form,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Make a rule of what needs a decision and has this id.
+    #[arg(long, value_name = "ID")]
+    accept: Vec<String>,
+    /// Ask about what was seen less often.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_count: u64,
+    /// Count this answer of the host as fine, besides 200 to 399.
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    also_status: Vec<u16>,
+    /// Leave out what was recorded before this day or time (UTC).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Leave out what was recorded at or after this day or time (UTC).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// The mode of the profiles.
+    #[arg(long, value_enum, default_value_t = Mode::Audit)]
+    mode: Mode,
+}
+
+/// An endpoint, as the command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Endpoint {
+    Imds,
+    #[value(name = "wireserver")]
+    WireServer,
+    #[value(name = "hostga")]
+    HostGa,
+}
+
+impl From<Endpoint> for EndpointKind {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Imds => Self::Imds,
+            Endpoint::WireServer => Self::WireServer,
+            Endpoint::HostGa => Self::HostGa,
+        }
+    }
+}
+
+/// The form of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// An authorization item, as a host sends it.
+    Item,
+    /// A local rule file.
+    Local,
+    /// The rules alone.
+    Rules,
+    /// The body of a profile version, as the resource API takes it.
+    Version,
+}
+
+/// The mode that the profiles set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    Audit,
+    Enforce,
+}
+
+/// Reads a day or a time.
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let day: Result<Date, _> = text.parse();
+    let day =
+        day.map_err(|error| format!("{error}: write it as 2026-11-23 or 2026-11-23T10:00:00Z"))?;
+    let midnight = day.at(0, 0, 0, 0);
+    TimeZone::UTC
+        .to_timestamp(midnight)
+        .map_err(|error| error.to_string())
+}
+
+pub(crate) fn run(learn: &Learn) -> Exit {
+    let output = match &learn.output {
+        None => Output::Terminal,
+        Some(folder) => Output::Folder {
+            folder: folder.clone(),
+            existing: if learn.force {
+                output::Existing::Overwrite
+            } else {
+                output::Existing::Keep
+            },
+        },
+    };
+    if let Err(error) = output.check() {
+        terminal::complain(&error.to_string());
+        return Exit::Failure;
+    }
+    match read(learn) {
+        Ok(intake) => answer(learn, intake, &output),
+        Err(exit) => exit,
+    }
+}
+
+fn read(learn: &Learn) -> Result<Intake, Exit> {
+    let options = Options {
+        mode: match learn.mode {
+            Mode::Audit => "Audit".to_owned(),
+            Mode::Enforce => "Enforce".to_owned(),
+        },
+        accept: learn.accept.iter().cloned().collect(),
+        min_count: learn.min_count,
+        fine_statuses: learn.also_status.iter().copied().collect(),
+    };
+    let filter = Filter {
+        endpoints: learn.endpoint.iter().map(|own| (*own).into()).collect(),
+        since: learn.since,
+        until: learn.until,
+    };
+    let mut intake = Intake::new(options, filter);
+    let standard = [PathBuf::from("-")];
+    let files = if learn.files.is_empty() {
+        &standard[..]
+    } else {
+        &learn.files
+    };
+    let distinct: BTreeSet<_> = files.iter().collect();
+    if distinct.len() < files.len() {
+        terminal::complain("a file is named twice, so its requests would count twice");
+        return Err(Exit::Usage);
+    }
+    let began = Instant::now();
+    let mut bytes = 0;
+    for path in files {
+        let input = Input::open(path).map_err(|error| failed(&error))?;
+        bytes += input.read(&mut intake).map_err(|error| failed(&error))?;
+    }
+    intake.measured(bytes, began.elapsed());
+    Ok(intake)
+}
+
+fn failed(error: &InputError) -> Exit {
+    terminal::complain(&latchkey_agent::failure::with_causes(error));
+    Exit::Failure
+}
+
+fn answer(learn: &Learn, intake: Intake, output: &Output) -> Exit {
+    let (learned, input) = intake.finish();
+    if let Some(id) = learned.report.unknown_ids.first() {
+        terminal::complain(&format!(
+            "nothing that was learned has the id `{id}`, so nothing was written: leave --accept out to see the ids"
+        ));
+        return Exit::Failure;
+    }
+    let answer = Answer {
+        form: learn.form,
+        format: learn.format,
+        only_hostga: learn.endpoint == [Endpoint::HostGa],
+        learned,
+        input,
+    };
+    output.write(&answer)
+}

@@ -1,0 +1,212 @@
+//! What was learned, written: profiles in the form that was asked for, and the report.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use latchkey_policy::learn::{Learned, Profile, Report};
+use latchkey_protocol::EndpointKind;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::intake::Read;
+use super::{Form, text};
+use crate::arguments::Format;
+use crate::exit::Exit;
+use crate::terminal;
+
+const REPORT: &str = "report.json";
+
+/// Where the profiles go.
+pub(crate) enum Output {
+    Folder { folder: PathBuf, existing: Existing },
+    Terminal,
+}
+
+/// What becomes of files that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Keep,
+    Overwrite,
+}
+
+/// The answer could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutputError {
+    #[error("write the answer as JSON")]
+    Json(#[from] serde_json::Error),
+    #[error("{} is there already: use --force to overwrite it", .0.display())]
+    Exists(PathBuf),
+    #[error("write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// All that is to be written.
+pub(crate) struct Answer {
+    pub(crate) form: Form,
+    pub(crate) format: Format,
+    pub(crate) only_hostga: bool,
+    pub(crate) learned: Learned,
+    pub(crate) input: Read,
+}
+
+/// The report with what was read for it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    input: &'a Read,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    profiles: Map<String, Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
+}
+
+impl Answer {
+    /// Returns the name of a profile, in answers and of its file.
+    fn name(&self, profile: &Profile) -> &'static str {
+        if self.only_hostga {
+            return EndpointKind::HostGa.as_str();
+        }
+        profile.endpoint.as_str()
+    }
+
+    fn profiles(&self) -> Map<String, Value> {
+        let profiles = self.learned.profiles.iter();
+        profiles
+            .map(|profile| (self.name(profile).to_owned(), formed(profile, self.form)))
+            .collect()
+    }
+
+    /// Returns the report as JSON, with the profiles or the files that hold them.
+    fn json(&self, profiles: Map<String, Value>, files: Vec<String>) -> serde_json::Result<String> {
+        let whole = Whole {
+            report: &self.learned.report,
+            input: &self.input,
+            profiles,
+            files,
+        };
+        Ok(serde_json::to_string_pretty(&whole)? + "\n")
+    }
+
+    fn exit(&self) -> Exit {
+        if self.input.requests > 0 {
+            return Exit::Success;
+        }
+        terminal::complain("no request was read, so nothing was learned");
+        Exit::Failure
+    }
+}
+
+/// Returns a profile in a form.
+fn formed(profile: &Profile, form: Form) -> Value {
+    let item = &profile.item;
+    match form {
+        Form::Item => json!(item),
+        Form::Local => json!({
+            "id": item.id,
+            "defaultAccess": item.default_access,
+            "rules": item.rules,
+        }),
+        Form::Rules => json!(item.rules),
+        Form::Version => json!({
+            "properties": {
+                "mode": item.mode,
+                "defaultAccess": item.default_access,
+                "rules": item.rules,
+            },
+        }),
+    }
+}
+
+impl Output {
+    /// Looks for files in the way before anything is read.
+    pub(crate) fn check(&self) -> Result<(), OutputError> {
+        let Self::Folder {
+            folder,
+            existing: Existing::Keep,
+        } = self
+        else {
+            return Ok(());
+        };
+        let names = ["imds.json", "wireserver.json", "hostga.json", REPORT];
+        let mut taken = names.iter().map(|name| folder.join(name));
+        taken
+            .find(|path| path.exists())
+            .map_or(Ok(()), |path| Err(OutputError::Exists(path)))
+    }
+
+    pub(crate) fn write(&self, answer: &Answer) -> Exit {
+        match self.written(answer) {
+            Ok(text) => terminal::print(&text, answer.exit()),
+            Err(error) => {
+                terminal::complain(&latchkey_agent::failure::with_causes(&error));
+                Exit::Failure
+            }
+        }
+    }
+
+    /// Writes files, and returns what goes to standard output.
+    fn written(&self, answer: &Answer) -> Result<String, OutputError> {
+        let files = match self {
+            Self::Terminal => Vec::new(),
+            Self::Folder { folder, existing } => files(answer, folder, *existing)?,
+        };
+        let told = text::report(answer, &files);
+        match (answer.format, self) {
+            (Format::Json, Self::Terminal) => Ok(answer.json(answer.profiles(), files)?),
+            (Format::Json, Self::Folder { .. }) => Ok(answer.json(Map::new(), files)?),
+            (Format::Text, Self::Folder { .. }) => Ok(told),
+            (Format::Text, Self::Terminal) => {
+                terminal::tell(&told);
+                let mut profiles = answer.profiles();
+                let all = match (profiles.len(), profiles.keys().next().cloned()) {
+                    (1, Some(name)) => profiles.remove(&name).unwrap_or_default(),
+                    _ => Value::Object(profiles),
+                };
+                Ok(serde_json::to_string_pretty(&all)? + "\n")
+            }
+        }
+    }
+}
+
+/// Writes a file for each profile, and the report.
+fn files(answer: &Answer, folder: &Path, existing: Existing) -> Result<Vec<String>, OutputError> {
+    let failed = |source| OutputError::Write {
+        path: folder.to_owned(),
+        source,
+    };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut files = Vec::new();
+    for (name, profile) in answer.profiles() {
+        let path = folder.join(name + ".json");
+        write(
+            &path,
+            &(serde_json::to_string_pretty(&profile)? + "\n"),
+            existing,
+        )?;
+        files.push(path.display().to_string());
+    }
+    let path = folder.join(REPORT);
+    files.push(path.display().to_string());
+    write(&path, &answer.json(Map::new(), files.clone())?, existing)?;
+    Ok(files)
+}
+
+fn write(path: &Path, text: &str, existing: Existing) -> Result<(), OutputError> {
+    let mut options = OpenOptions::new();
+    match existing {
+        Existing::Keep => options.write(true).create_new(true),
+        Existing::Overwrite => options.write(true).create(true).truncate(true),
+    };
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => OutputError::Exists(path.to_owned()),
+        _ => OutputError::Write {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}

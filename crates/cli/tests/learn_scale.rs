@@ -1,0 +1,84 @@
+//! How much memory and time `latchkey learn` takes for a long audit trail, made here and piped to it.
+//!
+//! `LATCHKEY_LEARN_RECORDS=10000000` with a release build is the measurement of docs/guide/learn.md; by
+//! default there are few records, and the bound on memory is the same.
+
+use std::io::{BufWriter, Write as _};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
+
+const DEFAULT_RECORDS: usize = 50_000;
+
+/// How many different records there are: more than any cache holds.
+const DIFFERENT: usize = 40_000;
+
+/// What 10 million records may take.
+const MAX_KIB: i64 = 256 * 1024;
+
+/// Returns a record as the agent writes it, of one of 200 services.
+fn record(at: usize) -> String {
+    let (service, second) = (at % 200, at % 86_400);
+    let target = match at % 4 {
+        0 => format!("/metadata/instance?api-version=2021-02-01&id={at:032x}"),
+        1 => format!(
+            "/metadata/identity/oauth2/token?resource=https://r{}.example",
+            at % 5
+        ),
+        2 => format!("/latest/meta-data/{at:08x}-1111-2222-3333-444444444444/x"),
+        _ => "/metadata/instance/compute?api-version=2021-02-01".to_owned(),
+    };
+    format!(
+        "{{\"version\":1,\"sequence\":{at},\"run\":\"0123456789abcdef\",\"time\":\"2026-11-23T{:02}:{:02}:{:02}Z\",\
+         \"durationUs\":1834,\"endpoint\":\"imds\",\"kind\":\"imds\",\"destination\":\"169.254.169.254:80\",\
+         \"method\":\"GET\",\"target\":\"{target}\",\"caller\":{{\"pid\":{at},\"startTimeNs\":93847563,\"uid\":1000,\
+         \"gid\":1000,\"euid\":1000,\"egid\":1000,\"root\":false,\"user\":\"svc{service}\",\"groups\":[\"svc\"],\
+         \"executable\":\"/opt/app{service}/bin/app\",\"comm\":\"app\",\"cgroup\":4711,\
+         \"unit\":\"app{service}.service\",\"executableState\":\"present\"}},\"mode\":\"Audit\",\"rules\":null,\
+         \"rule\":\"default\",\"outcome\":\"forwarded\",\"reason\":null,\"wouldRefuse\":null,\"signed\":true,\
+         \"status\":200}}\n",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+    )
+}
+
+#[test]
+fn long_trail_is_learned_in_bounded_memory() {
+    let records = std::env::var("LATCHKEY_LEARN_RECORDS")
+        .map_or(DEFAULT_RECORDS, |text| text.parse().unwrap());
+    let different: Vec<String> = (0..DIFFERENT).map(record).collect();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(["learn", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let mut input = BufWriter::with_capacity(1 << 20, child.stdin.take().unwrap());
+    for at in 0..records {
+        input
+            .write_all(different[at % DIFFERENT].as_bytes())
+            .unwrap();
+    }
+    drop(input.into_inner().unwrap());
+    let output = child.wait_with_output().unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    let bytes = answer["input"]["bytes"].as_f64().unwrap();
+    eprintln!(
+        "{records} records, {:.0} MB in {seconds:.1} s: {:.0} MB/s, {} KiB at most",
+        bytes / 1e6,
+        bytes / 1e6 / seconds,
+        peak
+    );
+    assert_eq!(
+        answer["input"]["requests"].as_u64(),
+        u64::try_from(records).ok()
+    );
+    assert_eq!(answer["requests"], answer["input"]["requests"]);
+    assert!(peak < MAX_KIB, "{peak} KiB");
+}
