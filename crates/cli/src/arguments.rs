@@ -7,6 +7,7 @@ use crate::doctor::Doctor;
 use crate::explain::Explain;
 use crate::learn::Learn;
 use crate::manual::Manual;
+use crate::observe::Observe;
 use crate::profile::Profile;
 use crate::signature::Signature;
 use crate::simulate::Simulate;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Explain(Box<Explain>),
     Learn(Learn),
     Manual(Manual),
+    Observe(Observe),
     Profile(Profile),
     Signature(Signature),
     Simulate(Simulate),

@@ -14,6 +14,7 @@ mod input;
 mod learn;
 mod machine;
 mod manual;
+mod observe;
 mod output;
 mod problem;
 mod profile;
@@ -52,6 +53,7 @@ fn run_command(command: Command) -> Exit {
         Command::Explain(explain) => explain::run(&explain),
         Command::Learn(learn) => learn::run(&learn),
         Command::Manual(manual) => manual::run(&manual),
+        Command::Observe(observe) => observe::run(observe),
         Command::Profile(profile) => profile::run(profile),
         Command::Signature(signature) => signature::run(&signature),
         Command::Simulate(simulate) => simulate::run(&simulate),
