@@ -10,6 +10,7 @@ mod fmt;
 mod lint;
 mod merge;
 mod show;
+mod starter;
 mod test;
 
 /// Works with access control profiles.
@@ -27,6 +28,7 @@ enum Command {
     Lint(lint::Lint),
     Merge(merge::Merge),
     Show(show::Show),
+    Starter(starter::Starter),
     Test(test::Test),
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn run(profile: Profile) -> Exit {
         Command::Lint(lint) => lint::run(&lint),
         Command::Merge(merge) => merge::run(&merge),
         Command::Show(show) => show::run(&show),
+        Command::Starter(starter) => starter::run(&starter),
         Command::Test(test) => test::run(&test),
     }
 }
