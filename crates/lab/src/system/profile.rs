@@ -17,6 +17,7 @@ pub struct Profile {
     id: String,
     default_access: &'static str,
     grants: Vec<Grant>,
+    written: Option<Value>,
 }
 
 /// One privilege and the identities that have it.
@@ -86,6 +87,15 @@ impl Profile {
             id: id.to_owned(),
             default_access: "Deny",
             grants: Vec::new(),
+            written: None,
+        }
+    }
+
+    /// A profile that somebody wrote, as it is.
+    pub fn written(id: &str, document: Value) -> Self {
+        Self {
+            written: Some(document),
+            ..Self::deny(id)
         }
     }
 
@@ -130,6 +140,9 @@ impl Profile {
     /// Returns the profile as the document that the host reads.
     #[must_use]
     pub fn document(&self) -> Value {
+        if let Some(document) = &self.written {
+            return document.clone();
+        }
         let mut document = json!({ "id": self.id, "defaultAccess": self.default_access });
         if self.grants.is_empty() {
             return document;

@@ -15,6 +15,7 @@ mod attribution;
 mod azure_library;
 mod first_boot;
 mod linux_agent;
+mod starter_packs;
 
 /// The only guest.
 const VM: &str = "vm";

@@ -9,7 +9,7 @@ mod python_http;
 mod session;
 mod situation;
 mod token;
-mod tool;
+pub(crate) mod tool;
 
 /// Makes the tests of one client.
 macro_rules! situations {

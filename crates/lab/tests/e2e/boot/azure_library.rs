@@ -13,7 +13,7 @@ use super::{BOOKWORM, Machine, TRIXIE, allowing, refusing, reports};
 const RUNNER: &str = include_str!("azure_library.py");
 
 /// Where all steps lead.
-const REQUESTS: [(&str, &str); 3] = [
+pub(super) const REQUESTS: [(&str, &str); 3] = [
     (
         "GET",
         "/metadata/instance?api-version=2021-08-01&extended=true",
@@ -23,9 +23,9 @@ const REQUESTS: [(&str, &str); 3] = [
 ];
 
 /// cloud-init waits 5 s between two tries at the `WireServer`; these are some.
-const TRIES: Duration = Duration::from_secs(60);
+pub(super) const TRIES: Duration = Duration::from_secs(60);
 
-fn run(machine: &Machine, steps: &[&str]) -> Command {
+pub(super) fn run(machine: &Machine, steps: &[&str]) -> Command {
     let python = machine.root.command("root", "/usr/bin/python3");
     python.args(["-c", RUNNER]).args(steps)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use latchkey_lab::Process;
 use latchkey_lab::system::LIMIT;
+use latchkey_lab::{Command, Process};
 use latchkey_protocol::Reason;
 use latchkey_record::audit::Outcome;
 
@@ -19,7 +19,7 @@ const PERIOD: &str = "6";
 const ROUNDS: Duration = Duration::from_secs(90);
 
 /// What it asks for in its first round: the method, and what the target contains.
-const FIRST_ROUND: [(&str, &str); 11] = [
+pub(super) const FIRST_ROUND: [(&str, &str); 11] = [
     ("GET", "/?comp=versions"),
     ("GET", "/machine/?comp=goalstate"),
     ("GET", "comp=config&type=hostingEnvironmentConfig"),
@@ -36,9 +36,13 @@ const FIRST_ROUND: [(&str, &str); 11] = [
 /// The upload of its status, by way of the `HostGAPlugin`.
 const STATUS: (&str, &str) = ("PUT", "/status");
 
-fn start(machine: &Machine) -> Process {
+pub(super) fn command(machine: &Machine) -> Command {
     let shell = machine.root.command("root", "sh");
-    shell.args(["-c", RUNNER, "sh", PERIOD]).spawn().unwrap()
+    shell.args(["-c", RUNNER, "sh", PERIOD])
+}
+
+fn start(machine: &Machine) -> Process {
+    command(machine).spawn().unwrap()
 }
 
 /// Returns how often the host has accepted such a call.
@@ -53,7 +57,7 @@ fn accepted(machine: &Machine, (method, part): (&str, &str)) -> usize {
 
 /// Waits until each of these calls was accepted so often.
 #[track_caller]
-fn wait_for_rounds(machine: &Machine, calls: &[(&str, &str)], count: usize) {
+pub(super) fn wait_for_rounds(machine: &Machine, calls: &[(&str, &str)], count: usize) {
     for &call in calls {
         let awaited = format!("{call:?} {count} times");
         machine.wait_until(&awaited, ROUNDS, |machine| accepted(machine, call) >= count);

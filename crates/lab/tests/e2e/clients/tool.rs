@@ -7,11 +7,11 @@ use latchkey_lab::system::LIMIT;
 
 /// Where a guest sees the folder of its tool. The same in every guest, so that a profile can name
 /// what lies there before the guest stands.
-pub(super) const FOLDER: &str = "/mnt";
+pub(crate) const FOLDER: &str = "/mnt";
 
 /// A program that runs clients, or is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(crate) enum Tool {
     /// The system's curl.
     Curl,
     /// The interpreter of the environment that `scripts/node.sh` makes.
@@ -34,7 +34,7 @@ impl Tool {
     }
 
     /// Makes the tool visible in a guest, at a place that every user may enter.
-    pub(super) fn install(self, guest: &Guest) {
+    pub(crate) fn install(self, guest: &Guest) {
         let Some(interpreter) = self.interpreter() else {
             return;
         };
@@ -46,7 +46,7 @@ impl Tool {
     }
 
     /// Returns what is started in a guest.
-    pub(super) fn program(self) -> PathBuf {
+    pub(crate) fn program(self) -> PathBuf {
         match self.interpreter() {
             Some(interpreter) => seen(&interpreter, environment(&interpreter)),
             None => PathBuf::from("/usr/bin/curl"),
@@ -54,7 +54,7 @@ impl Tool {
     }
 
     /// Returns the file that the kernel then executes in the guest: links are followed.
-    pub(super) fn executable(self) -> PathBuf {
+    pub(crate) fn executable(self) -> PathBuf {
         let Some(interpreter) = self.interpreter() else {
             return self.program();
         };
@@ -68,7 +68,7 @@ impl Tool {
     }
 
     /// Returns the interpreter's place on this machine, for a program outside of guests.
-    pub(super) fn outside(self) -> PathBuf {
+    pub(crate) fn outside(self) -> PathBuf {
         self.interpreter().unwrap_or_else(|| self.program())
     }
 }
