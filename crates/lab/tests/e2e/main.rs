@@ -44,6 +44,7 @@ mod starter_packs;
 mod stray;
 mod upstream;
 mod verdicts;
+mod walkthrough;
 mod watchdog;
 mod without_protocol;
 mod world;
