@@ -167,6 +167,6 @@ pub(super) fn caller_in_words(record: &AuditRecord) -> String {
 pub(super) fn request_in_words(record: &AuditRecord) -> String {
     match (&record.method, &record.target) {
         (Some(method), Some(target)) => format!("{method} {target}"),
-        _ => "a malformed request".to_owned(),
+        _ => "a request that was not read".to_owned(),
     }
 }

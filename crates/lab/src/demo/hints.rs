@@ -4,12 +4,16 @@ use std::io::Write;
 
 use super::cast::TOKEN;
 use super::{DemoError, ENFORCE};
+use crate::binaries::{self, Binary};
+use crate::process::ProcessError;
 use crate::system::System;
 
 pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Result<(), DemoError> {
     let lab = system.lab().id();
     let enter = format!("{program} enter --lab {lab}");
     let token = format!("'http://169.254.169.254{TOKEN}'");
+    let latchkey = binaries::find(Binary::Cli).map_err(ProcessError::from)?;
+    let latchkey = latchkey.display();
     let audit = system.audit_file(ENFORCE)?;
     let status = system.status_file(ENFORCE)?;
     let observations = system.observations_file();
@@ -24,6 +28,13 @@ pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Res
         (
             "Look around as the app",
             format!("{enter} --user app {ENFORCE}"),
+        ),
+        (
+            "Watch what the agent decides",
+            format!(
+                "{latchkey} observe --from-beginning --audit {}",
+                audit.display()
+            ),
         ),
         (
             "Follow the audit trail",
