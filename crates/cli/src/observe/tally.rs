@@ -1,6 +1,6 @@
 //! Decisions counted by caller, endpoint and verdict, with how often each happens now.
 //!
-//! Memory is bounded: beyond [`MAX_ROWS`] the row that was seen last the longest ago goes, and is
+//! Memory is bounded: beyond [`MAX_ROWS`] the rows that were not seen for the longest go, and are
 //! counted. The totals count everything.
 
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub(super) struct Row {
     pub(super) last: Timestamp,
     pub(super) last_request: String,
     recent: Recent,
+    /// The number of the last record about it, which orders rows by when they were seen.
+    seen: u64,
 }
 
 impl Row {
@@ -49,6 +51,7 @@ pub(super) struct Tally {
     rows: HashMap<Key, Row>,
     totals: HashMap<Verdict, u64>,
     recent: Recent,
+    added: u64,
     last: Option<(String, u64)>,
     /// Lines that are no records.
     pub(super) unreadable: u64,
@@ -63,6 +66,7 @@ impl Tally {
         self.count_missing(record);
         let verdict = Verdict::of(record);
         *self.totals.entry(verdict).or_default() += 1;
+        self.added += 1;
         self.recent.add(record.time);
         let shown = |text: &str| cut(&visible(text), MAX_COLUMNS);
         let endpoint = record.endpoint.as_deref().or(record.destination.as_deref());
@@ -77,8 +81,10 @@ impl Tally {
             last: record.time,
             last_request: String::new(),
             recent: Recent::default(),
+            seen: 0,
         });
         row.count += 1;
+        row.seen = self.added;
         row.last = row.last.max(record.time);
         row.last_request = shown(&decision::request_in_words(record));
         row.recent.add(record.time);
@@ -118,12 +124,14 @@ impl Tally {
         self.last = Some((record.run.clone(), record.sequence));
     }
 
+    /// Drops a quarter of the rows at once, so that callers without end cost little each.
     fn drop_oldest(&mut self) {
-        let oldest = self.rows.iter().min_by_key(|(_, row)| row.last);
-        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
-            self.rows.remove(&key);
-            self.dropped_rows += 1;
-        }
+        let mut seen: Vec<_> = self.rows.values().map(|row| row.seen).collect();
+        seen.sort_unstable();
+        let limit = seen.get(MAX_ROWS / 4).copied().unwrap_or_default();
+        let before = self.rows.len();
+        self.rows.retain(|_, row| row.seen > limit);
+        self.dropped_rows += u64::try_from(before - self.rows.len()).unwrap_or(u64::MAX);
     }
 }
 
@@ -213,20 +221,18 @@ mod tests {
     #[test]
     fn callers_without_end_take_bounded_memory_and_are_all_counted() {
         let mut tally = Tally::default();
-        let many = u64::try_from(MAX_ROWS).unwrap() + 10;
+        let many = u64::try_from(MAX_ROWS).unwrap() * 3;
         for number in 1..=many {
-            let second = i64::try_from(number).unwrap();
-            tally.add(&record(number, &format!("user{number}"), second));
+            tally.add(&record(number, &format!("user{number}"), 0));
+            assert!(tally.rows.len() <= MAX_ROWS);
         }
-        assert_eq!(tally.rows(at(0)).len(), MAX_ROWS);
-        assert_eq!(
-            (tally.dropped_rows, tally.total(Verdict::Allow)),
-            (10, many)
-        );
-        assert!(
-            !seen(&tally, 0)
-                .iter()
-                .any(|row| row.0.starts_with("user1 "))
-        );
+        let kept = u64::try_from(tally.rows.len()).unwrap();
+        assert_eq!(kept + tally.dropped_rows, many);
+        assert_eq!(tally.total(Verdict::Allow), many);
+        let is_kept = |user: u64| {
+            let caller = format!("user{user} /usr/bin/curl");
+            tally.rows.keys().any(|key| key.caller == caller)
+        };
+        assert!(is_kept(many) && !is_kept(1));
     }
 }
