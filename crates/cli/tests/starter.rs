@@ -105,6 +105,13 @@ fn service_that_is_not_named_gets_no_profile() {
             "--user",
             "app",
         ],
+        &[
+            "managed-identity",
+            "--endpoint",
+            "imds",
+            "--unit",
+            "app.service",
+        ],
         &["cloud-init"],
         &["--endpoint", "imds"],
         &["nobody", "--endpoint", "imds"],

@@ -35,8 +35,8 @@ pub(crate) struct Starter {
     /// The user whose programs may have tokens, for managed-identity.
     #[arg(long, value_name = "NAME", requires = "names")]
     user: Option<String>,
-    /// The systemd unit that may have tokens, for managed-identity.
-    #[arg(long, value_name = "UNIT", requires = "names")]
+    /// The systemd unit that this user's programs must run in, for managed-identity.
+    #[arg(long, value_name = "UNIT", requires = "user")]
     unit: Option<String>,
     /// The profile's mode.
     #[arg(long, value_enum, default_value_t = StarterMode::Audit, requires = "names")]
@@ -58,7 +58,7 @@ enum StarterMode {
 enum StarterError {
     #[error("{0} grants nothing at this endpoint")]
     Nothing(String),
-    #[error("{0} is for a service that you name: give --user, --unit or both")]
+    #[error("{0} is for a service that you name: give --user, and --unit where it has one")]
     Nameless(&'static str),
     #[error("no pack that is named here is for a service of yours: leave --user and --unit out")]
     NoPlaceholder,
@@ -99,7 +99,7 @@ fn list(format: Format) -> Result<String, StarterError> {
                 "name": pack.name,
                 "says": pack.says,
                 "endpoints": pack.endpoints(),
-                "needsUserOrUnit": pack.placeholder.is_some(),
+                "needsUser": pack.placeholder.is_some(),
             })
         });
         let packs: Vec<_> = packs.collect();
@@ -124,8 +124,7 @@ fn joined(starter: &Starter, endpoint: Endpoint) -> Result<AuthorizationItem, St
     names.sort_unstable();
     names.dedup();
     let packs: Vec<_> = names.iter().filter_map(|name| Pack::named(name)).collect();
-    let is_named = starter.user.is_some() || starter.unit.is_some();
-    if is_named && packs.iter().all(|pack| pack.placeholder.is_none()) {
+    if starter.user.is_some() && packs.iter().all(|pack| pack.placeholder.is_none()) {
         return Err(StarterError::NoPlaceholder);
     }
     let mut joined: Option<AuthorizationItem> = None;
@@ -152,18 +151,19 @@ fn joined(starter: &Starter, endpoint: Endpoint) -> Result<AuthorizationItem, St
     Ok(item)
 }
 
-/// Has the placeholder select the service; nothing if neither user nor unit is named.
+/// Has the placeholder select the service; nothing if no user is named.
+///
+/// SECURITY: agents that know no units would take everybody for an identity that has nothing else.
 fn name_service(item: &mut AuthorizationItem, placeholder: &str, starter: &Starter) -> Option<()> {
-    let (user, unit) = (&starter.user, &starter.unit);
-    user.as_ref().or(unit.as_ref())?;
+    let user = starter.user.clone()?;
     let identities = item.rules.as_mut()?.identities.as_mut()?;
     let identity = identities
         .iter_mut()
         .find(|identity| identity.name == placeholder)?;
     *identity = Identity {
         name: placeholder.to_owned(),
-        user_name: user.clone(),
-        systemd_unit: unit.clone(),
+        user_name: Some(user),
+        systemd_unit: starter.unit.clone(),
         ..Identity::default()
     };
     Some(())

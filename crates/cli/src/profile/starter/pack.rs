@@ -46,7 +46,7 @@ pub(super) const PACKS: [Pack; 3] = [
     },
     Pack {
         name: "managed-identity",
-        says: "one service, named by --user or --unit: tokens of the machine's identities",
+        says: "one service, named by --user and --unit: tokens of the machine's identities",
         imds: file!("managed-identity/imds.json"),
         wireserver: None,
         placeholder: Some("managed-identity-user"),

@@ -32,27 +32,19 @@ fn service_is_known_by_what_the_operator_names_and_nothing_else() {
         unit: unit.map(str::to_owned),
         ..starter(&["managed-identity"])
     };
-    for (user, unit) in [
-        (Some("web"), None),
-        (None, Some("web.service")),
-        (Some("web"), Some("web.service")),
-    ] {
-        let item = joined(&named(user, unit), Endpoint::Imds).unwrap();
-        let identities = item.rules.unwrap().identities.unwrap();
-        let selectors: Vec<_> = identities
-            .iter()
-            .map(|identity| {
-                (
-                    identity.user_name.as_deref(),
-                    identity.systemd_unit.as_deref(),
-                )
-            })
-            .collect();
-        assert_eq!(selectors, [(user, unit)]);
+    for unit in [None, Some("web.service")] {
+        let item = joined(&named(Some("web"), unit), Endpoint::Imds).unwrap();
+        let expected = Identity {
+            name: "managed-identity-user".to_owned(),
+            user_name: Some("web".to_owned()),
+            systemd_unit: unit.map(str::to_owned),
+            ..Identity::default()
+        };
+        assert_eq!(item.rules.unwrap().identities.unwrap(), [expected]);
     }
-    let nameless = joined(&named(None, None), Endpoint::Imds).unwrap_err();
+    let nameless = joined(&named(None, Some("web.service")), Endpoint::Imds).unwrap_err();
     assert_eq!(nameless.exit(), Exit::Usage);
-    let wrong = profile(&named(None, Some("web")), Endpoint::Imds).unwrap_err();
+    let wrong = profile(&named(Some("web"), Some("web")), Endpoint::Imds).unwrap_err();
     assert_eq!(wrong.exit(), Exit::Invalid);
 }
 
