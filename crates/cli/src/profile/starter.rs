@@ -7,7 +7,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use latchkey_policy::RuleSet;
 use latchkey_protocol::Mode;
-use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem, Identity};
+use latchkey_protocol::authorization::{
+    AccessControlRules, AuthorizationItem, Identity, Privilege,
+};
 use serde_json::json;
 
 use crate::arguments::Format;
@@ -170,9 +172,10 @@ fn name_service(item: &mut AuthorizationItem, placeholder: &str, starter: &Start
 }
 
 fn add(joined: &mut AuthorizationItem, item: AuthorizationItem) {
-    let (Some(rules), Some(more)) = (&mut joined.rules, item.rules) else {
+    let (Some(rules), Some(mut more)) = (&mut joined.rules, item.rules) else {
         return;
     };
+    share_privileges(rules, &mut more);
     let AccessControlRules {
         privileges,
         roles,
@@ -183,6 +186,33 @@ fn add(joined: &mut AuthorizationItem, item: AuthorizationItem) {
     extend(&mut rules.roles, roles);
     extend(&mut rules.identities, identities);
     extend(&mut rules.role_assignments, role_assignments);
+}
+
+/// What two packs cover alike becomes one privilege, in the roles of both.
+fn share_privileges(rules: &AccessControlRules, more: &mut AccessControlRules) {
+    let known = rules.privileges.as_deref().unwrap_or_default();
+    for privilege in more.privileges.take().unwrap_or_default() {
+        let same = known
+            .iter()
+            .find(|known| covers_the_same(known, &privilege));
+        let Some(same) = same else {
+            more.privileges.get_or_insert_default().push(privilege);
+            continue;
+        };
+        let roles = more.roles.iter_mut().flatten();
+        let names = roles.flat_map(|role| &mut role.privileges);
+        for name in names.filter(|name| **name == privilege.name) {
+            name.clone_from(&same.name);
+        }
+    }
+}
+
+fn covers_the_same(left: &Privilege, right: &Privilege) -> bool {
+    let renamed = Privilege {
+        name: left.name.clone(),
+        ..right.clone()
+    };
+    renamed == *left
 }
 
 fn extend<T>(list: &mut Option<Vec<T>>, more: Option<Vec<T>>) {

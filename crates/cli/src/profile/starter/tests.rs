@@ -59,3 +59,15 @@ fn options_that_would_change_nothing_are_refused() {
     let nothing = joined(&starter(&["managed-identity"]), Endpoint::Wireserver).unwrap_err();
     assert!(matches!(nothing, StarterError::Nothing(_)), "{nothing}");
 }
+
+#[test]
+fn what_two_packs_cover_alike_becomes_one_privilege_of_both() {
+    let item = joined(&starter(&["cloud-init", "linux-agent"]), Endpoint::Imds).unwrap();
+    let rules = item.rules.unwrap();
+    assert_eq!(rules.privileges.unwrap().len(), 1);
+    let roles = rules.roles.unwrap();
+    assert_eq!(roles.len(), 2);
+    for role in roles {
+        assert_eq!(role.privileges, ["cloud-init-instance"]);
+    }
+}
