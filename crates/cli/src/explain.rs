@@ -169,14 +169,12 @@ impl CallerSource {
             });
         };
         let text = document::read(path)?;
-        let read = serde_json::from_str(&text)
-            .map_err(|error| document::json_problem(&text, &error))
-            .and_then(|value| {
-                CallerClaims::strict(&value)
-                    .and_then(|claims| self.amend(claims))
-                    .map_err(|error| caller_problem(&text, &error))
-            });
-        read.map_err(|found| problem::show(&document::name(path), &text, &[found], format))
+        let show = |found| problem::show(&document::name(path), &text, &[found], format);
+        let value = serde_json::from_str(&text)
+            .map_err(|error| show(document::json_problem(&text, &error)))?;
+        CallerClaims::strict(&value)
+            .and_then(|claims| self.amend(claims))
+            .map_err(|error| show(caller_problem(&text, &error)))
     }
 
     fn amend(&self, claims: CallerClaims) -> Result<Caller, ClaimsError> {

@@ -9,6 +9,7 @@ mod export;
 mod fmt;
 mod lint;
 mod merge;
+mod schema;
 mod show;
 mod starter;
 mod test;
@@ -27,6 +28,7 @@ enum Command {
     Fmt(fmt::Fmt),
     Lint(lint::Lint),
     Merge(merge::Merge),
+    Schema(schema::Schema),
     Show(show::Show),
     Starter(starter::Starter),
     Test(test::Test),
@@ -39,6 +41,7 @@ pub(crate) fn run(profile: Profile) -> Exit {
         Command::Fmt(fmt) => fmt::run(&fmt),
         Command::Lint(lint) => lint::run(&lint),
         Command::Merge(merge) => merge::run(&merge),
+        Command::Schema(schema) => schema::run(&schema),
         Command::Show(show) => show::run(&show),
         Command::Starter(starter) => starter::run(&starter),
         Command::Test(test) => test::run(&test),

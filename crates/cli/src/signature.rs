@@ -25,12 +25,13 @@ const NO_KEY_ID: &str = "00000000-0000-0000-0000-000000000001";
 
 /// Prints what of a request is signed, and its signature.
 ///
-/// The request is JSON: {"method", "url", "headers": [[NAME, VALUE], ...], "body_hex", "key_guid"}.
-///
 /// Exit codes: 0 signed; 1 a file cannot be read; 2 the request cannot be signed, or the host could
 /// read it in two ways; 3 the request or the key is invalid; 64 the command line is wrong.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "The request:
+  {\"method\", \"url\", \"headers\": [[NAME, VALUE], ...], \"body_hex\", \"key_guid\"}
+
+Examples:
   latchkey signature --request request.json --key-file key.hex
   latchkey signature --request - --key-hex 4A40 --format json < request.json
 
@@ -41,7 +42,7 @@ pub(crate) struct Signature {
     request: PathBuf,
     #[command(flatten)]
     key: KeySource,
-    /// The key's id, a GUID; by default the request's key_guid.
+    /// The key's id, a GUID; by default the one that the request names.
     #[arg(long, value_name = "GUID")]
     key_id: Option<String>,
     /// How the answer is written.

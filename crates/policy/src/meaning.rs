@@ -128,6 +128,11 @@ impl Meaning {
         self.refusals.iter().map(|(scopes, mode)| (scopes, *mode))
     }
 
+    /// Returns the mode in which the privileges that cover just this are refused.
+    pub(crate) fn refusal(&self, scopes: &Scopes) -> Option<Mode> {
+        self.refusals.get(scopes).copied()
+    }
+
     /// Returns the modes in which requests out of some scopes may be refused here.
     pub(crate) fn refusal_modes(&self, scopes: &Scopes) -> BTreeSet<Mode> {
         let meets = |other: &Scopes| {

@@ -73,7 +73,7 @@ fn file_is_joined_only_where_the_host_asks_for_it() {
     let (id, access, _, problem) = bed.join(&plain);
     assert_eq!(
         (id.as_str(), access.as_str(), problem),
-        ("plain-useLocalFileRules-false", "Allow", None)
+        ("plain", "Allow", None)
     );
     let other = bed.files.join(EndpointKind::HostGa, &host("Enforce"));
     assert_eq!(other.unwrap().item.id, HOST_ID);

@@ -36,7 +36,7 @@ async fn new_rules_hold_for_the_next_request_of_an_open_connection() {
         .map(|record| record.rules.as_deref().unwrap())
         .collect();
     let ids = ["Audit-Allow", "Audit-Deny", "Enforce-Deny"];
-    assert_eq!(rules, ids.map(|id| format!("{id}-useLocalFileRules-false")));
+    assert_eq!(rules, ids);
 }
 
 /// A clock of the host's that shows this date.
@@ -143,10 +143,7 @@ async fn permission_that_is_withdrawn_while_the_body_arrives_lets_nothing_throug
         assert_eq!((response.status, response.reason()), refused);
         assert!(bed.imds.received().is_empty());
         let record = bed.only_record().await;
-        assert_eq!(
-            record.rules.as_deref(),
-            Some("Enforce-Deny-useLocalFileRules-false")
-        );
+        assert_eq!(record.rules.as_deref(), Some("Enforce-Deny"));
         assert_eq!((record.would_refuse, record.signed), (None, false));
     }
 }

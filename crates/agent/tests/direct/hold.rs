@@ -66,10 +66,7 @@ async fn held_request_goes_on_signed_once_rules_and_key_are_there() {
     assert_eq!(bed.counters.requests_held.value(), 1);
     let record = bed.only_record().await;
     assert_eq!((record.outcome, record.signed), (Outcome::Forwarded, true));
-    assert_eq!(
-        record.rules.as_deref(),
-        Some("ruled-Enforce-useLocalFileRules-false")
-    );
+    assert_eq!(record.rules.as_deref(), Some("ruled-Enforce"));
 }
 
 #[tokio::test]

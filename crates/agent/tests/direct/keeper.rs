@@ -522,7 +522,7 @@ async fn bad_profile_keeps_the_last_good_rules_is_shown_and_does_not_stop_the_ke
             keeping.policies.modes()[0],
             policies[0].rules().unwrap().id()
         ),
-        (Mode::Enforce, Some("Enforce-Allow-useLocalFileRules-false"))
+        (Mode::Enforce, Some("Enforce-Allow"))
     );
 }
 

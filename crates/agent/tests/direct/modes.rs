@@ -56,10 +56,7 @@ async fn allowed_request_is_forwarded_signed_in_both_modes() {
             (record.outcome, record.would_refuse),
             (Outcome::Forwarded, None)
         );
-        assert_eq!(
-            record.rules,
-            Some(format!("ruled-{mode}-useLocalFileRules-false"))
-        );
+        assert_eq!(record.rules, Some(format!("ruled-{mode}")));
         let rule = record.rule.unwrap();
         assert!(
             rule.contains("own") && rule.contains("this program"),

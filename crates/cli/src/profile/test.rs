@@ -92,7 +92,7 @@ fn cases(file: &Path, format: Format) -> Result<Vec<Outcome>, Exit> {
     let refused = |problems: &[problem::Problem]| {
         problem::show(&document::name(file), &text, problems, format)
     };
-    let tests = TestFile::read(&text).map_err(|found| refused(&[found]))?;
+    let tests = TestFile::read(&text).map_err(|found| refused(&[*found]))?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let loaded = document::load_as(&folder.join(tests.profile()), format)?;
     tests

@@ -61,8 +61,8 @@ pub(super) fn read(line: &[u8], before: &mut Kind) -> Line {
     let first = *before;
     for kind in [first, first.other()] {
         let read = match kind {
-            Kind::Record => serde_json::from_slice(line).map(|record| Line::Record(record)),
-            Kind::Request => serde_json::from_slice(line).map(|request| Line::Request(request)),
+            Kind::Record => serde_json::from_slice(line).map(Line::Record),
+            Kind::Request => serde_json::from_slice(line).map(Line::Request),
         };
         if let Ok(read) = read {
             *before = kind;

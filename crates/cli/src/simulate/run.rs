@@ -140,7 +140,7 @@ impl Run {
         self.lines += 1;
         let judged = match requests::read(line, kind) {
             Line::Record(record) => self.record(*record),
-            Line::Request(request) => self.request(*request),
+            Line::Request(request) => self.request(&request),
             Line::Unreadable(id, problem) => Err(Unjudged {
                 id,
                 reason: None,
@@ -173,7 +173,7 @@ impl Run {
         self.judge(id, question, time, recorded.verdict)
     }
 
-    fn request(&mut self, line: RequestLine) -> Result<AnswerLine, Unjudged> {
+    fn request(&mut self, line: &RequestLine) -> Result<AnswerLine, Unjudged> {
         let id = line.id.clone().unwrap_or_else(|| Value::from(self.lines));
         let case = |error: &CaseError| Unjudged::case(Some(id.clone()), error);
         let endpoint = line.endpoint().map_err(|error| case(&error))?;

@@ -63,13 +63,21 @@ fn of_profile(from: Mode, after: &Meaning) -> Effect {
 type Moved = BTreeMap<(Mode, Mode), Scopes>;
 
 fn of_privileges(before: &Meaning, after: &Meaning) -> Vec<Effect> {
+    // A request moves only if a privilege that covers it came, went or moved.
+    let has_moved = |other: &Meaning, scopes: &Scopes, mode| other.refusal(scopes) != Some(mode);
     let mut moved = Moved::new();
-    for (scopes, to) in after.refusals() {
+    for (scopes, to) in after
+        .refusals()
+        .filter(|(scopes, mode)| has_moved(before, scopes, *mode))
+    {
         for from in before.refusal_modes(scopes) {
             moved.entry((from, to)).or_default().extend(scopes.clone());
         }
     }
-    for (scopes, from) in before.refusals() {
+    for (scopes, from) in before
+        .refusals()
+        .filter(|(scopes, mode)| has_moved(after, scopes, *mode))
+    {
         for to in after.refusal_modes(scopes) {
             moved.entry((from, to)).or_default().extend(scopes.clone());
         }

@@ -43,18 +43,17 @@ pub enum MergeError {
 }
 
 impl Contract {
-    /// Reads the id of an item; one that is no contract asks for nothing.
+    /// Reads the id of an item. One that is no contract asks for nothing and stays as it is, so that
+    /// what an agent reports is what the host has sent.
     #[must_use]
     pub fn read(id: &str) -> Self {
         let decoded = STANDARD.decode(id.trim()).ok();
         let encoded = decoded.and_then(|bytes| serde_json::from_slice::<Encoded>(&bytes).ok());
-        let (own, uses_local_rules) = match encoded {
-            Some(encoded) => (
-                encoded.id.unwrap_or_default(),
-                encoded.use_local_file_rules.unwrap_or_default(),
-            ),
-            None => (id.to_owned(), false),
-        };
+        let uses_local_rules = encoded
+            .as_ref()
+            .and_then(|encoded| encoded.use_local_file_rules)
+            .unwrap_or_default();
+        let own = encoded.and_then(|encoded| encoded.id).unwrap_or_default();
         let id = if own.is_empty() {
             id.to_owned()
         } else {

@@ -92,14 +92,14 @@ pub(super) struct Outcome {
 
 impl TestFile {
     /// Reads a file.
-    pub(super) fn read(text: &str) -> Result<Self, Problem> {
+    pub(super) fn read(text: &str) -> Result<Self, Box<Problem>> {
         serde_saphyr::from_str(text).map_err(|error| {
             let message = error.without_snippet().to_string();
             let found = Problem::error("malformed_tests", message);
-            match error.location() {
+            Box::new(match error.location() {
                 Some(location) => at(found, text, &location),
                 None => found,
-            }
+            })
         })
     }
 
