@@ -1,9 +1,9 @@
 //! The deployed agent's own merges of local rule files, put to ours.
 //!
-//! Every case gives the same item, except those in `testdata/local_rules_differences.json`,
-//! where each has our item and the reason. A difference that is not listed fails, and so
-//! does a listed one that is none. Entries under `foreseen` speak about cases that are not
-//! in the file: absent ones are skipped.
+//! Every case gives the same item, but for the ids that are no contract, which stay plain, and those
+//! in `testdata/local_rules_differences.json`, where each has our item and the reason. A
+//! difference that is not listed fails, and so does a listed one that is none. Entries
+//! under `foreseen` speak about cases that are not in the file: absent ones are skipped.
 
 use std::collections::BTreeMap;
 
@@ -58,6 +58,19 @@ enum Ours {
     Other(Box<AuthorizationItem>),
 }
 
+/// What the deployed merge appends to an id that is no contract.
+const PLAIN_SUFFIX: &str = "-useLocalFileRules-false";
+
+/// What should hold, before the listed differences: the deployed item, its id without the suffix
+/// where the host has sent no contract.
+fn expected(vector: &Vector) -> AuthorizationItem {
+    let mut item = vector.effective.clone();
+    if item.id.strip_suffix(PLAIN_SUFFIX) == Some(&vector.remote.id) {
+        item.id.clone_from(&vector.remote.id);
+    }
+    item
+}
+
 /// What holds when a machine starts with this file.
 fn effective(vector: &Vector) -> AuthorizationItem {
     let contract = Contract::read(&vector.remote.id);
@@ -80,7 +93,7 @@ fn is_ours(found: &AuthorizationItem, ours: &Ours) -> bool {
     match ours {
         Ours::Closed(mode) => {
             let is_closed = found.rules.is_none() && found.default_access == "Deny";
-            is_closed && found.mode == *mode
+            is_closed && found.mode.eq_ignore_ascii_case(mode)
         }
         Ours::Other(item) => folded((**item).clone()) == folded(found.clone()),
     }
@@ -93,7 +106,7 @@ fn local_files_are_merged_as_deployed_but_where_that_is_listed() {
     let mut wrong = Vec::new();
     for vector in &file.vectors {
         let found = effective(vector);
-        let is_same = folded(found.clone()) == folded(vector.effective.clone());
+        let is_same = folded(found.clone()) == folded(expected(vector));
         let difference = listed.differences.remove(&vector.id);
         let foreseen = listed.foreseen.get(&vector.id);
         let is_listed = |listed: &Difference| is_ours(&found, &listed.ours);
@@ -108,6 +121,39 @@ fn local_files_are_merged_as_deployed_but_where_that_is_listed() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     let absent: Vec<_> = listed.differences.keys().collect();
     assert!(absent.is_empty(), "not in the file: {absent:?}");
+}
+
+#[test]
+fn plain_ids_stay_as_sent_and_contracts_keep_their_suffix() {
+    let file: VectorFile = serde_json::from_str(VECTORS).unwrap();
+    let ids = |id: &str| {
+        let vector = file.vectors.iter().find(|vector| vector.id == id).unwrap();
+        (vector.remote.id.clone(), effective(vector).id)
+    };
+    for plain in ["l02", "l03", "l07", "l08"] {
+        let (remote, found) = ids(plain);
+        assert_eq!(found, remote, "{plain}");
+    }
+    assert_eq!(ids("l04").1, "rid-useLocalFileRules-false");
+    assert_eq!(ids("l10").1, "rid-useLocalFileRules-true");
+}
+
+#[test]
+fn closed_endpoint_keeps_the_mode_of_the_host_and_the_end_of_its_audit() {
+    for mode in ["Audit", "Disabled", "Enforce"] {
+        let host = AuthorizationItem {
+            mode: mode.to_owned(),
+            default_access: "Allow".to_owned(),
+            audit_until: Some("2026-12-01T00:00:00Z".to_owned()),
+            ..AuthorizationItem::default()
+        };
+        let closed = Contract::read(&host.id).closed(&host);
+        let expected = AuthorizationItem {
+            default_access: "Deny".to_owned(),
+            ..host
+        };
+        assert_eq!(closed, expected);
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use latchkey_protocol::Mode;
 use latchkey_protocol::authorization::AuthorizationItem;
 use serde::Deserialize;
 
@@ -97,24 +96,18 @@ impl Contract {
         Ok(item)
     }
 
-    /// Returns what holds when a local file cannot be used and no good one is known: nothing is
-    /// allowed.
+    /// Returns what holds when a local file cannot be used and no good one is known: no rules, and
+    /// nothing is allowed, in the host's mode.
     ///
-    /// SECURITY: the file may have restricted what the host alone would let through, and may have
-    /// enforced what is otherwise in Audit. An endpoint that the host disables has no use for rules
-    /// at all, and stays so.
+    /// SECURITY: the file may have restricted what the host alone would let through. Audit stays
+    /// Audit, since it is there to break nothing, and ends when the host says so: a bad file must
+    /// not put off the end of a trial.
     #[must_use]
     pub fn closed(&self, host: &AuthorizationItem) -> AuthorizationItem {
-        let mode = match host.mode.parse() {
-            Ok(Mode::Disabled) => Mode::Disabled,
-            _ => Mode::Enforce,
-        };
         AuthorizationItem {
             default_access: Access::Deny.as_str().to_owned(),
-            mode: mode.as_str().to_owned(),
-            id: self.id.clone(),
-            audit_until: None,
             rules: None,
+            ..self.host_alone(host)
         }
     }
 }
