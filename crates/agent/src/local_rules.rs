@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use latchkey_policy::document::InvalidProfile;
-use latchkey_policy::document::text::MAX_BYTES;
+use latchkey_policy::document::{InvalidProfile, MAX_BYTES};
 use latchkey_policy::local::{Contract, MergeError};
 use latchkey_policy::{RuleSet, content_hash};
 use latchkey_protocol::EndpointKind;

@@ -12,7 +12,10 @@ use latchkey_protocol::mode::ModeError;
 
 mod check;
 mod fault;
+mod form;
 mod format;
+mod json;
+mod part;
 pub(crate) mod place;
 pub mod resource;
 #[cfg(feature = "schema")]
@@ -21,10 +24,12 @@ mod shape;
 pub mod text;
 
 pub use fault::{Fault, InvalidDocument, Problem};
+pub use form::{Assumed, Form};
 pub use format::{format, render};
+pub use json::{MAX_BYTES, MAX_DEPTH};
 pub use place::Place;
 pub use resource::Resource;
-pub use text::{Assumed, Document, Form, read, read_bytes};
+pub use text::{Document, read, read_bytes};
 
 /// One thing wrong with a profile, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

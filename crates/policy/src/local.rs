@@ -8,7 +8,7 @@ use latchkey_protocol::authorization::{AccessControlRules, RoleAssignment};
 use serde::{Deserialize, Serialize};
 
 use crate::document::place::escaped;
-use crate::document::text::{Assumed, Document};
+use crate::document::{Assumed, Document};
 
 mod contract;
 mod merge;

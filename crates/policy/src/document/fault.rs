@@ -58,13 +58,13 @@ pub enum Fault {
     /// Lists and objects contain each other too deeply.
     #[error(
         "the document is nested more than {} levels deep: no form of it is",
-        super::text::MAX_DEPTH
+        super::json::MAX_DEPTH
     )]
     TooDeep,
     /// The text is too long.
     #[error(
         "the document is longer than {} bytes: split its rules into several profiles",
-        super::text::MAX_BYTES
+        super::json::MAX_BYTES
     )]
     TooLarge,
     /// The field is none of the form.

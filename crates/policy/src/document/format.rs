@@ -5,8 +5,9 @@
 use latchkey_protocol::authorization::AuthorizationItem;
 use serde::Serialize;
 
+use super::form::Form;
 use super::resource::{Resource, VersionBody};
-use super::text::{Document, Form};
+use super::text::Document;
 use crate::local::LocalRules;
 
 /// Returns the text of a document.

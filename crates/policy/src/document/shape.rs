@@ -1,6 +1,6 @@
 //! Which fields each form of a document has, and of which type they are.
 //!
-//! The types of the forms say the same to serde; a test compares both with each other.
+//! The types of the forms say the same to serde; a test compares both by the schemas of the types.
 
 use super::Form;
 
@@ -169,3 +169,6 @@ const PROPERTIES: Shape = Shape::Object(&[
     optional("provisioningState", &Shape::Text),
     optional("replicationStatus", &Shape::Any),
 ]);
+
+#[cfg(all(test, feature = "schema"))]
+mod tests;

@@ -10,6 +10,7 @@ use latchkey_protocol::target::{canonical_name, canonical_path, canonical_text};
 
 use super::Reader;
 use crate::document::ProblemKind;
+use crate::document::place::escaped;
 use crate::rules::privilege::{PathMatch, Privilege, Reach};
 
 impl Reader {
@@ -145,9 +146,4 @@ fn is_token(text: &str) -> bool {
     let is_token_byte =
         |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_token_byte)
-}
-
-/// Writes a member name as a part of a JSON pointer (RFC 6901 section 3).
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,7 +1,7 @@
 //! Round trips: what a target can express comes back with the same meaning.
 
 use latchkey_policy::diff::{Difference, diff};
-use latchkey_policy::document::text;
+use latchkey_policy::document::{Form, text};
 use latchkey_policy::export::{
     Deployment, ExportError, HostEndpoint, Os, Severity, Target, Widening, export,
 };
@@ -108,7 +108,7 @@ proptest! {
             }
             Err(error) => panic!("{error}"),
         };
-        let back = text::read(&export.text, Some(text::Form::Local)).unwrap();
+        let back = text::read(&export.text, Some(Form::Local)).unwrap();
         let before = AuthorizationItem { mode: back.item.mode.clone(), ..item };
         let difference = compared(&before, &back.item);
         prop_assert!(difference.effects.is_empty(), "{} {difference:?}", export.text);

@@ -1,6 +1,9 @@
 //! Every form, and every problem at its place.
 
+use latchkey_protocol::authorization::AccessControlRules;
+
 use super::*;
+use crate::document::{MAX_BYTES, MAX_DEPTH};
 
 const RULES: &str = r#"{
   "privileges": [{"name": "p", "path": "/m", "queryParameters": {"b": "1", "a": "2"}}],
