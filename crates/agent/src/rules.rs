@@ -282,6 +282,28 @@ mod tests {
     }
 
     #[test]
+    fn parameter_that_is_named_twice_holds_up_its_own_endpoint_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut keeper, reader) = keeper(folder.path());
+        keeper.apply(&channel("Audit", "Deny"));
+        let twice = r#"{
+            "authorizationScheme": "Azure-HMAC-SHA256", "keyDeliveryMethod": "http",
+            "version": "2.0", "secureChannelEnabled": true,
+            "authorizationRules": {
+                "imds": {"defaultAccess": "Allow", "mode": "Disabled", "id": "i", "rules": {
+                    "privileges": [{"name": "p", "path": "/m", "queryParameters": {"a": "1", "a": "2"}}],
+                    "roles": [], "identities": [], "roleAssignments": []}},
+                "wireserver": {"defaultAccess": "Deny", "mode": "Enforce", "id": "w"}}}"#;
+        keeper.apply(&SecureChannel::parse(twice.as_bytes()).unwrap());
+        assert_eq!(reader.modes(), [Mode::Audit, Mode::Enforce, Mode::Enforce]);
+        let problem = keeper.problems()[0].as_ref().unwrap();
+        assert!(
+            problem.contains("/rules/privileges/0/queryParameters/a"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn bad_first_profile_leaves_the_endpoint_without_rules() {
         let folder = tempfile::tempdir().unwrap();
         let (mut keeper, reader) = keeper(folder.path());

@@ -161,7 +161,7 @@ pub struct Identity {
     /// The effective group by number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// The words of what the caller must not be, see [`Flag`](crate::Flag); selects nobody by itself.
+    /// What the caller must not be, as words for flags; selects nobody by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "schema::flags"))]
     pub forbid: Option<Vec<String>>,
@@ -187,7 +187,10 @@ pub struct RoleAssignment {
     pub comment: Option<String>,
 }
 
-/// Parameters with their values, in the order of the document; a name that appears twice is an error.
+/// Parameters with their values, in the order of the document.
+///
+/// A name that appears twice is kept twice: only then can the reader refuse the one endpoint that it
+/// belongs to, and say where it stands, instead of a whole status response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryParameters(pub Vec<(String, String)>);
 
@@ -218,13 +221,8 @@ impl<'de> Visitor<'de> for QueryParametersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut parameters: Vec<(String, String)> = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, String>()? {
-            if parameters.iter().any(|(known, _)| *known == name) {
-                return Err(serde::de::Error::custom(format_args!(
-                    "duplicate parameter `{name}`"
-                )));
-            }
-            parameters.push((name, value));
+        while let Some(parameter) = map.next_entry()? {
+            parameters.push(parameter);
         }
         Ok(QueryParameters(parameters))
     }

@@ -234,3 +234,6 @@ fn ruled_endpoint(
     };
     Ok(ChannelEndpoint { mode, item })
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,9 +80,10 @@ impl KeyKeeper {
     /// Makes rounds until `stop` turns true; `wake` starts the next one at once.
     pub async fn run(mut self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let mut failures = 0;
+        let mut told = Vec::new();
         loop {
             let result = tokio::select! {
-                result = self.round() => result,
+                result = self.round(&mut told) => result,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             failures = match result {
@@ -105,10 +106,14 @@ impl KeyKeeper {
         }
     }
 
-    async fn round(&mut self) -> Result<(), RoundError> {
+    /// Makes one round; `told` is what the log has of what is unusual about the status, so that it has it once.
+    async fn round(&mut self, told: &mut Vec<String>) -> Result<(), RoundError> {
         let channel = self.client.status().await?;
-        for warning in &channel.warnings {
-            tracing::debug!(warning, "the host's status is unusual");
+        if channel.warnings != *told {
+            for warning in &channel.warnings {
+                tracing::warn!(warning, "the host's status is unusual");
+            }
+            told.clone_from(&channel.warnings);
         }
         self.report.write(|(status, _)| {
             status.state = Some(channel.state.clone());
