@@ -23,6 +23,7 @@ mod text;
 
 use input::{Input, InputError};
 use intake::{Filter, Intake};
+pub(crate) use output::Whole;
 use output::{Answer, Output};
 
 /// Makes access control profiles from recorded requests.

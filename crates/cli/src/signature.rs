@@ -18,7 +18,8 @@ use crate::terminal;
 
 mod request;
 
-use request::{RequestError, SigningRequest};
+use request::RequestError;
+pub(crate) use request::SigningRequest;
 
 /// The key id in the answer where neither the request nor the command line names one.
 const NO_KEY_ID: &str = "00000000-0000-0000-0000-000000000001";

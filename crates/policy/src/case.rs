@@ -17,6 +17,8 @@ use crate::endpoint::{EndpointPolicy, KeyState};
 use crate::rules::RuleSet;
 
 mod claims;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod verdict;
 
 pub use claims::{CallerClaims, ClaimsError};
@@ -27,12 +29,15 @@ pub use verdict::{Answer, Verdict};
 /// `destination`, `url` and `claims` are other names of three fields, so that the vectors of the
 /// deployed agent can be read as they are. Fields that are not known here are ignored.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = schema::other_names))]
 pub struct RequestLine {
     /// What the answer is found by; any JSON value.
     #[serde(default)]
     pub id: Option<Value>,
     /// `imds`, `wireserver` or `hostga`.
     #[serde(alias = "destination")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::endpoint"))]
     pub endpoint: String,
     /// The method.
     pub method: String,
@@ -41,15 +46,21 @@ pub struct RequestLine {
     pub target: String,
     /// The bytes of the target in hexadecimal digits, where they are no text.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "schema::digits"))]
     pub url_hex: Option<String>,
     /// The process that asks.
     #[serde(alias = "claims")]
     pub caller: CallerClaims,
     /// When it asks; what Audit has an end for depends on it.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "latchkey_protocol::authorization::schema::moment")
+    )]
     pub time: Option<Timestamp>,
     /// The authorization item that it is judged by.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AuthorizationItem>"))]
     profile: Option<Value>,
     /// The same as text, where its JSON is what the case is about.
     #[serde(default)]

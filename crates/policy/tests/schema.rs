@@ -1,18 +1,19 @@
-//! The schemas in `docs/schema`: made from the types, accepting what is valid, refusing unknown fields.
+//! The schemas of the forms, of callers and of request lines: they accept what is valid and refuse unknown fields.
+//!
+//! That those in `docs/schema` are these is tested where all are printed, with the program.
 
-use std::path::PathBuf;
-
-use latchkey_policy::document::schema::{NAMES, schema};
+use latchkey_policy::case::schema::CallerDocument;
+use latchkey_policy::case::{CallerClaims, RequestLine};
+use latchkey_policy::document::schema::{NAMES, of_input, schema};
 use latchkey_policy::document::{Form, Resource, read, render};
 use serde_json::{Value, json};
 
-fn file(name: &str) -> PathBuf {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema");
-    PathBuf::from(docs).join(format!("{name}.schema.json"))
+fn validator(form: Form) -> jsonschema::Validator {
+    validator_of(&schema(form))
 }
 
-fn validator(form: Form) -> jsonschema::Validator {
-    let schema: Value = serde_json::from_str(&schema(form)).unwrap();
+fn validator_of(schema: &str) -> jsonschema::Validator {
+    let schema: Value = serde_json::from_str(schema).unwrap();
     assert_eq!(
         schema["$schema"],
         "https://json-schema.org/draft/2020-12/schema"
@@ -48,23 +49,6 @@ fn items() -> Vec<Value> {
         }
     }));
     items
-}
-
-#[test]
-fn schemas_in_the_docs_are_those_of_the_types() {
-    let is_update = std::env::var_os("UPDATE_SCHEMAS").is_some();
-    for (form, name) in NAMES {
-        let made = schema(form);
-        if is_update {
-            std::fs::create_dir_all(file(name).parent().unwrap()).unwrap();
-            std::fs::write(file(name), &made).unwrap();
-        }
-        let kept = std::fs::read_to_string(file(name)).unwrap_or_default();
-        assert_eq!(
-            kept, made,
-            "docs/schema is old: UPDATE_SCHEMAS=1 cargo nextest run -p latchkey-policy --features schema schemas_in_the_docs"
-        );
-    }
 }
 
 #[test]
@@ -143,5 +127,88 @@ fn words_and_patterns_of_the_engine_are_those_of_the_schema() {
         let mut broken = items().pop().unwrap();
         *broken.pointer_mut(pointer).unwrap() = value;
         assert!(!validator.is_valid(&broken), "{broken}");
+    }
+}
+
+/// The vectors of the deployed agent, which are request lines.
+fn lines() -> Vec<Value> {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../testdata/authorization.json")).unwrap();
+    vectors["vectors"].as_array().unwrap().clone()
+}
+
+#[test]
+fn request_line_is_valid_by_its_schema_if_it_can_be_judged() {
+    let validator = validator_of(&of_input::<RequestLine>("Request line"));
+    let mut judged = 0;
+    for mut line in lines() {
+        let profile = line["profile"].to_string();
+        if read(&profile, Some(Form::Item)).is_err() {
+            // What an item may say has a schema of its own, tested above.
+            line["profile"] = Value::Null;
+        }
+        let request: RequestLine = serde_json::from_value(line.clone()).unwrap();
+        if request.endpoint().is_ok() && request.caller().is_ok() {
+            let errors: Vec<_> = validator.iter_errors(&line).collect();
+            assert!(errors.is_empty(), "{errors:?}\n{line}");
+            judged += 1;
+        }
+    }
+    assert!(judged > 150, "{judged}");
+}
+
+#[test]
+fn request_line_that_cannot_be_judged_is_invalid_by_its_schema() {
+    let validator = validator_of(&of_input::<RequestLine>("Request line"));
+    let line = json!({
+        "id": 1, "endpoint": "imds", "method": "GET", "target": "/m", "time": "2026-12-01T00:00:00Z",
+        "caller": {"userName": "a", "unknown": 1}, "unknown": 1
+    });
+    assert!(validator.is_valid(&line));
+    for (name, value) in [
+        ("endpoint", json!("metadata")),
+        ("destination", json!("imds")),
+        ("method", Value::Null),
+        ("target", json!(7)),
+        ("url", json!("/m")),
+        ("url_hex", json!("2")),
+        ("caller", json!({"uid": -1})),
+        ("claims", json!({})),
+        ("time", json!("noon")),
+        ("profile", json!({"mode": "Audit"})),
+    ] {
+        let mut broken = line.clone();
+        broken[name] = value;
+        assert!(!validator.is_valid(&broken), "{broken}");
+        let read = RequestLine::read(broken.to_string().as_bytes());
+        let is_judged = read.is_ok_and(|line| line.answer(jiff::Timestamp::UNIX_EPOCH).is_ok());
+        assert!(!is_judged, "{broken}");
+    }
+    for name in ["endpoint", "method", "target", "caller"] {
+        let mut broken = line.clone();
+        broken.as_object_mut().unwrap().remove(name);
+        assert!(!validator.is_valid(&broken), "{broken}");
+    }
+}
+
+#[test]
+fn caller_is_valid_by_its_schema_exactly_if_it_can_be_read() {
+    let validator = validator_of(&of_input::<CallerDocument>("Caller"));
+    let claims = lines().into_iter().map(|line| line["claims"].clone());
+    let others = [
+        json!({}),
+        json!({"userName": null, "flags": []}),
+        json!({"uid": 0, "gid": 1, "systemdUnit": "a.service", "flags": ["traced"]}),
+        json!({"username": "a"}),
+        json!({"uid": -1}),
+        json!({"uid": "0"}),
+        json!({"userGroups": "adm"}),
+        json!({"userGroups": null}),
+        json!({"flags": ["debugged"]}),
+        json!([]),
+    ];
+    for caller in claims.chain(others) {
+        let read = CallerClaims::strict(&caller).and_then(|claims| claims.caller());
+        assert_eq!(validator.is_valid(&caller), read.is_ok(), "{caller}");
     }
 }

@@ -11,6 +11,7 @@ use crate::mode::Mode;
 
 /// What kind of service answers at an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointKind {
     /// An instance metadata service, open to every process by default.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use latchkey_policy::learn::read::{Assembler, Line, Unread, excerpt, read_line, read_row};
 use latchkey_policy::learn::{Learned, Learner, Options, Sample};
 use latchkey_protocol::EndpointKind;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -40,7 +41,7 @@ impl Filter {
 }
 
 /// What was read, by what became of it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Read {
     pub(crate) bytes: u64,
@@ -60,7 +61,7 @@ pub(crate) struct Read {
 }
 
 /// Lines that were not read, of one kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnreadLines {
     pub(crate) why: &'static str,

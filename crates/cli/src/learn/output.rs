@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use latchkey_policy::learn::{Learned, Profile, Report};
 use latchkey_protocol::EndpointKind;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -51,13 +52,16 @@ pub(crate) struct Answer {
 }
 
 /// The report with what was read for it.
-#[derive(Serialize)]
-struct Whole<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Whole<'a> {
     #[serde(flatten)]
     report: &'a Report,
+    /// What was read, by what became of it.
     input: &'a Read,
+    /// The profiles, by endpoint, in the form that was asked for.
     #[serde(skip_serializing_if = "Map::is_empty")]
     profiles: Map<String, Value>,
+    /// The files that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<String>,
 }

@@ -13,7 +13,8 @@ use crate::terminal;
 
 mod file;
 
-use file::{Expected, Outcome, TestFile};
+pub(super) use file::TestFile;
+use file::{Expected, Outcome};
 
 /// Runs the tests of profiles.
 ///

@@ -5,23 +5,30 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use latchkey_protocol::signature::Signable;
 use latchkey_protocol::target::CanonicalTarget;
 use latchkey_protocol::{Reason, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::exit::Exit;
 
 /// A request as its file has it. Fields that are not known here are ignored: the vectors have more.
-#[derive(Debug, Deserialize)]
-pub(super) struct SigningRequest {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct SigningRequest {
+    /// The method.
     method: String,
+    /// The target: path and query; scheme and authority are dropped.
     url: String,
     /// The bytes of the target in hexadecimal digits, where they are no text.
     #[serde(default)]
+    #[schemars(schema_with = "latchkey_policy::case::schema::digits")]
     url_hex: Option<String>,
     /// Names and values in their order; a character of a value stands for one byte (Latin-1).
     #[serde(default)]
     headers: Vec<(String, String)>,
+    /// The bytes of the body in hexadecimal digits.
     #[serde(default)]
+    #[schemars(regex(pattern = "^([0-9A-Fa-f]{2})*$"))]
     body_hex: String,
+    /// The id of the key, a GUID.
     #[serde(default)]
     pub(super) key_guid: Option<String>,
 }

@@ -10,5 +10,6 @@ mod explain;
 mod pages;
 mod profile;
 mod ran;
+mod schema;
 mod signature;
 mod simulate;

@@ -16,6 +16,7 @@ const DELETED: &str = " (deleted)";
 
 /// A caller in the form of the deployed agent's claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct CallerClaims {
     /// The name of the effective user.
@@ -43,6 +44,10 @@ pub struct CallerClaims {
     /// SHA-256 of the executable in hexadecimal digits.
     pub exe_sha256: Option<String>,
     /// The flags that are set, all others being clear; if left out, none is known.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "latchkey_protocol::authorization::schema::set_flags")
+    )]
     pub flags: Option<Vec<String>>,
 }
 
@@ -64,7 +69,7 @@ pub enum ClaimsError {
 const CLAIMS_ALONE: usize = 6;
 
 /// Every field of a caller; those that rules cannot ask about come last.
-const FIELDS: [&str; 19] = [
+pub(super) const FIELDS: [&str; 19] = [
     "userName",
     "userGroups",
     "processFullPath",

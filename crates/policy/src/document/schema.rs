@@ -23,15 +23,26 @@ pub const NAMES: [(Form, &str); 4] = [
 #[must_use]
 pub fn schema(form: Form) -> String {
     match form {
-        Form::Item => text::<AuthorizationItem>("Authorization item"),
-        Form::Local => text::<LocalRules>("Local rule file"),
-        Form::Rules => text::<AccessControlRules>("Rules of an access control profile"),
-        Form::Version => text::<VersionBody>("Version of an access control profile"),
+        Form::Item => of_input::<AuthorizationItem>("Authorization item"),
+        Form::Local => of_input::<LocalRules>("Local rule file"),
+        Form::Rules => of_input::<AccessControlRules>("Rules of an access control profile"),
+        Form::Version => of_input::<VersionBody>("Version of an access control profile"),
     }
 }
 
-fn text<T: JsonSchema>(title: &str) -> String {
-    let settings = SchemaSettings::draft2020_12();
+/// Returns the text of the schema of what is read as this type.
+#[must_use]
+pub fn of_input<T: JsonSchema>(title: &str) -> String {
+    text::<T>(SchemaSettings::draft2020_12(), title)
+}
+
+/// Returns the text of the schema of what is written as this type.
+#[must_use]
+pub fn of_output<T: JsonSchema>(title: &str) -> String {
+    text::<T>(SchemaSettings::draft2020_12().for_serialize(), title)
+}
+
+fn text<T: JsonSchema>(settings: SchemaSettings, title: &str) -> String {
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
     // Plain data always serialises.

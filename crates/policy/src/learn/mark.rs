@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// Something that a person should know before a rule is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Mark {
     /// The caller is an interpreter, and what it runs is not known.

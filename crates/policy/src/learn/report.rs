@@ -17,6 +17,7 @@ pub const REPORT_VERSION: u32 = 1;
 
 /// All that there is to say about what was learned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// [`REPORT_VERSION`].
@@ -41,6 +42,7 @@ pub struct Report {
 
 /// One rule, or one that waits for a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Names it, for accepting it.
@@ -65,6 +67,7 @@ pub struct Entry {
 
 /// Whether something is a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum State {
     /// It is one, because it was accepted.
@@ -87,15 +90,24 @@ impl State {
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// How many requests.
     pub count: u64,
     /// The first one's time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "latchkey_protocol::authorization::schema::moment")
+    )]
     pub first_seen: Option<Timestamp>,
     /// The last one's time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "latchkey_protocol::authorization::schema::moment")
+    )]
     pub last_seen: Option<Timestamp>,
     /// One of the targets, with values cut that look secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +127,7 @@ impl Evidence {
 
 /// A parameter that is left open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Open {
     /// Its name.
@@ -133,6 +146,7 @@ pub(super) fn open(free: &BTreeMap<Box<str>, &'static str>) -> Vec<Open> {
 
 /// Requests that became no rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Left {
     /// Where.
@@ -151,6 +165,7 @@ pub struct Left {
 
 /// A caller of whom no request was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CallerOnly {
     /// Where.
@@ -167,6 +182,7 @@ pub struct CallerOnly {
 
 /// Requests that the limits kept out: they are in no rule and in no list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Overflow {
     /// Requests of callers and paths beyond the limit.

@@ -87,6 +87,7 @@ pub enum Verdict {
 
 /// Who recorded a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// Latchkey's audit trail: one record for every request.

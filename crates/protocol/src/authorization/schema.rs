@@ -91,6 +91,12 @@ pub(super) fn flags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["array", "null"], "minItems": 1, "items": {"enum": words}})
 }
 
+/// What a caller is; an empty list says that it is none of them.
+pub fn set_flags(_: &mut SchemaGenerator) -> Schema {
+    let words = Flag::ALL.map(Flag::as_str);
+    json_schema!({"type": ["array", "null"], "items": {"enum": words}})
+}
+
 /// The words as they are written, which editors offer, and in any other letter case.
 fn words(words: &[&str], others: &[Value]) -> Schema {
     let patterns: Vec<String> = words.iter().map(|word| any_case(word)).collect();

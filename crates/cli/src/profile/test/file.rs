@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use latchkey_policy::case::schema::CallerDocument;
 use latchkey_policy::case::{self, Answer, CallerClaims, Verdict};
 use latchkey_policy::{self as policy, EndpointPolicy};
 use latchkey_protocol::authorization::AuthorizationItem;
 use latchkey_protocol::{Endpoint, EndpointKind};
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
@@ -15,39 +18,59 @@ use serde_saphyr::{Location, Spanned};
 use crate::problem::Problem;
 
 /// A file of tests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TestFile {
+pub(in crate::profile) struct TestFile {
+    /// The profile that is tested, as a path from the folder of this file.
     profile: PathBuf,
+    /// The endpoint that the cases ask.
     endpoint: EndpointKind,
     /// The time to judge by; by default now.
     #[serde(default)]
+    #[schemars(schema_with = "latchkey_protocol::authorization::schema::moment")]
     now: Option<Timestamp>,
     /// Callers that cases name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, CallerDocument>")]
     callers: BTreeMap<String, Spanned<Value>>,
+    /// The cases.
+    #[schemars(with = "Vec<TestCase>")]
     tests: Vec<Spanned<TestCase>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A request, and what the rules say to it.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
 struct TestCase {
+    /// What the case is about; shown if it fails.
     #[serde(default)]
     comment: Option<String>,
+    /// The rules grant this.
     #[serde(default)]
     allow: Option<TestRequest>,
+    /// The rules refuse this; in Audit it is let through all the same.
     #[serde(default)]
     deny: Option<TestRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A request.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TestRequest {
+    /// The method.
     #[serde(default = "get")]
     method: String,
+    /// Path and query, as they stand in the request.
     target: String,
     /// The name of a caller, or one in place.
+    #[schemars(schema_with = "named_or_in_place")]
     caller: Spanned<Value>,
+}
+
+fn named_or_in_place(generator: &mut SchemaGenerator) -> Schema {
+    let in_place = generator.subschema_for::<CallerDocument>();
+    json_schema!({"anyOf": [{"type": "string"}, in_place]})
 }
 
 fn get() -> String {
