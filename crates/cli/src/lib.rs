@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod board;
 mod completions;
 mod doctor;
 mod document;

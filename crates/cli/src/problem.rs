@@ -1,14 +1,12 @@
 //! What is wrong with a document, shown beside the line that it is about, or as JSON for programs.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::ops::Range;
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
-};
 use serde::Serialize;
 
 use crate::arguments::Format;
+use crate::board::{Board, Note};
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -102,80 +100,35 @@ pub(crate) fn show(name: &str, text: &str, problems: &[Problem], format: Format)
 
 /// Shows problems to a person, on standard error.
 pub(crate) fn complain(name: &str, text: &str, problems: &[Problem]) {
-    let handler = GraphicalReportHandler::new_themed(theme())
-        .with_context_lines(1)
-        .with_links(false);
-    let mut shown = String::new();
+    let mut board = Board::new(name, text, &io::stderr());
     for problem in problems {
-        let source = NamedSource::new(name, printable(text));
-        let report = Report::new(diagnostic(name, problem)).with_source_code(source);
-        if handler.render_report(&mut shown, report.as_ref()).is_err() {
-            // Whatever cannot be drawn is still said.
-            shown.push_str(&printable(&problem.message));
-            shown.push('\n');
-        }
+        board.draw(note(name, problem));
     }
     // Without standard error the exit code alone tells it.
-    drop(io::stderr().write_all(shown.as_bytes()));
+    drop(io::stderr().write_all(board.shown().as_bytes()));
 }
 
-/// Returns a text that moves no cursor: as many bytes, so that places in it stay.
-///
-/// SECURITY: a document of a stranger could otherwise command the terminal of whoever checks it.
-pub(crate) fn printable(text: &str) -> String {
-    let is_kept = |character: char| !character.is_control() || "\n\r\t".contains(character);
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_kept(character) {
-            shown.push(character);
-        } else {
-            shown.extend(std::iter::repeat_n('?', character.len_utf8()));
-        }
-    }
-    shown
-}
-
-fn diagnostic(name: &str, problem: &Problem) -> MietteDiagnostic {
-    let severity = match problem.severity {
-        Severity::Error => miette::Severity::Error,
-        Severity::Warning => miette::Severity::Warning,
-    };
+fn note<'a>(name: &str, problem: &'a Problem) -> Note<'a> {
     let message = match (&problem.pointer, &problem.span) {
         (Some(pointer), _) if !pointer.is_empty() => format!("{pointer}: {}", problem.message),
         (_, Some(_)) => problem.message.clone(),
         (_, None) => format!("{name}: {}", problem.message),
     };
-    let mut diagnostic = MietteDiagnostic::new(printable(&message))
-        .with_code(&problem.code)
-        .with_severity(severity);
-    if let Some(span) = &problem.span {
-        diagnostic = diagnostic.with_label(LabeledSpan::underline(span.clone()));
-    }
-    if let Some(help) = &problem.help {
-        diagnostic = diagnostic.with_help(help);
-    }
-    diagnostic
-}
-
-/// Drawn in colour for people; in ASCII, with a caret, for files and pipes.
-fn theme() -> GraphicalTheme {
-    if !io::stderr().is_terminal() || terminal::is_dumb() {
-        GraphicalTheme::none()
-    } else if terminal::is_colour_unwanted() {
-        GraphicalTheme::unicode_nocolor()
-    } else {
-        GraphicalTheme::unicode()
+    Note {
+        code: &problem.code,
+        severity: match problem.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        },
+        message,
+        help: problem.help.as_deref(),
+        span: problem.span.as_ref(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn document_does_not_command_the_terminal() {
-        assert_eq!(printable("a\x1b[2J\u{9b}\tä\n"), "a?[2J??\tä\n");
-    }
 
     #[test]
     fn place_of_a_problem_is_the_word_there() {

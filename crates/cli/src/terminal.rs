@@ -61,12 +61,33 @@ pub(crate) fn printed(written: io::Result<()>, exit: Exit) -> Exit {
 /// Says what went wrong.
 pub(crate) fn complain(text: &str) {
     // Without standard error the exit code alone tells it.
-    drop(writeln!(io::stderr(), "latchkey: {text}"));
+    drop(writeln!(io::stderr(), "latchkey: {}", printable(text)));
 }
 
 /// Says what is to be known besides the answer.
 pub(crate) fn tell(text: &str) {
-    drop(io::stderr().write_all(text.as_bytes()));
+    drop(io::stderr().write_all(printable(text).as_bytes()));
+}
+
+/// Returns a text that moves no cursor: as many bytes, so that places in it stay.
+///
+/// SECURITY: a document or log of strangers could otherwise command the terminal of whoever checks it.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_kept = match character {
+            '\n' | '\t' => true,
+            '\r' => characters.peek() == Some(&'\n'),
+            other => !other.is_control(),
+        };
+        if is_kept {
+            shown.push(character);
+        } else {
+            shown.extend(std::iter::repeat_n('?', character.len_utf8()));
+        }
+    }
+    shown
 }
 
 /// One line on standard error that says how far something is, if that is a terminal.
@@ -98,5 +119,15 @@ impl ProgressLine {
         let mut output = io::stderr();
         let written = output.write_all(text.as_bytes());
         self.is_shown = written.and_then(|()| output.flush()).is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_strangers_does_not_command_the_terminal() {
+        assert_eq!(printable("a\x1b[2J\u{9b}\tä\rb\r\n"), "a?[2J??\tä?b\r\n");
     }
 }

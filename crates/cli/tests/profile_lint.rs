@@ -309,3 +309,21 @@ fn machine_is_asked_for_users_and_files() {
         ["writable_file", "script_as_executable", "unknown_user"]
     );
 }
+
+#[test]
+fn names_of_a_document_do_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut profile = good();
+    let hostile = "\u{1b}[2Jtoken";
+    profile["rules"]["privileges"] = json!([
+        {"name": hostile, "path": "/"},
+        {"name": "token", "path": "/metadata/identity/oauth2/token"},
+    ]);
+    fs::write(folder.path().join("hostile.json"), profile.to_string()).unwrap();
+    let output = lint(folder.path(), &["hostile.json"]);
+    let text = said(&output.stdout);
+    assert!(
+        text.contains("?[2Jtoken") && !text.contains('\u{1b}'),
+        "{text:?}"
+    );
+}

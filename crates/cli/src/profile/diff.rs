@@ -11,7 +11,7 @@ use latchkey_protocol::{EndpointKind, Mode};
 use crate::arguments::Format;
 use crate::document;
 use crate::exit::Exit;
-use crate::terminal::{self, Palette};
+use crate::terminal::{self, Palette, printable};
 
 /// Shows what changes between two profiles, and who may do what then.
 ///
@@ -135,12 +135,12 @@ const fn mark(change: Change) -> char {
 
 fn line(mark: char, said: &str, palette: Palette) -> String {
     let colour = match (palette, mark) {
-        (Palette::Plain, _) => return format!("{mark} {said}\n"),
+        (Palette::Plain, _) => return format!("{mark} {}\n", printable(said)),
         (Palette::Colour, '+') => 32,
         (Palette::Colour, '-') => 31,
         (Palette::Colour, _) => 33,
     };
-    format!("\x1b[{colour}m{mark}\x1b[0m {said}\n")
+    format!("\x1b[{colour}m{mark}\x1b[0m {}\n", printable(said))
 }
 
 fn said_of_setting(change: &SettingChange) -> String {

@@ -10,7 +10,6 @@ use latchkey_protocol::authorization::{
 use crate::arguments::Format;
 use crate::document;
 use crate::exit::Exit;
-use crate::problem::printable;
 use crate::terminal;
 
 /// Shows what a profile grants to whom.
@@ -36,7 +35,7 @@ pub(crate) fn run(show: &Show) -> Exit {
         Ok(loaded) if show.format == Format::Json => {
             terminal::print_json(loaded.item(), Exit::Success)
         }
-        Ok(loaded) => terminal::print(&printable(&text(loaded.item())), Exit::Success),
+        Ok(loaded) => terminal::print(&terminal::printable(&text(loaded.item())), Exit::Success),
     }
 }
 

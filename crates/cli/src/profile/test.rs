@@ -74,7 +74,7 @@ fn one(file: &Path, format: Format) -> Exit {
                 Exit::Refused
             };
             let text = match format {
-                Format::Text => Ok(problem::printable(&text(file, &outcomes))),
+                Format::Text => Ok(terminal::printable(&text(file, &outcomes))),
                 Format::Json => json(file, &outcomes),
             };
             match text {

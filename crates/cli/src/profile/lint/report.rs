@@ -1,16 +1,14 @@
 //! Writes what lint found: for people beside the lines that it is about, for programs as one object.
 
-use std::ops::Range;
+use std::io;
 
 use latchkey_policy::lint::Severity;
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
-};
 use serde::Serialize;
 
 use super::Linted;
 use super::entry::Entry;
-use crate::terminal::{self, Palette};
+use crate::board::{Board, Note};
+use crate::terminal::printable;
 
 /// How many findings of a file are drawn beside their lines; of more each gets one line, so that the answer
 /// is there soon and can be read.
@@ -42,12 +40,14 @@ pub(super) fn text(files: &[Linted]) -> String {
     let mut shown = String::new();
     for file in files {
         let (drawn, listed) = file.findings.split_at(file.findings.len().min(MAX_DRAWN));
+        let mut board = Board::new(&file.file, &file.text, &io::stdout());
         for entry in drawn {
-            draw(&mut shown, file, entry);
-            shown.push('\n');
+            board.draw(note(&file.file, entry));
+            board.part();
         }
+        shown += &board.shown();
         for entry in listed {
-            shown.push_str(&line(&file.file, entry));
+            shown += &printable(&line(&file.file, entry));
         }
     }
     let Answer {
@@ -86,55 +86,20 @@ fn line(file: &str, entry: &Entry) -> String {
     }
 }
 
-fn draw(shown: &mut String, file: &Linted, entry: &Entry) {
-    let handler = GraphicalReportHandler::new_themed(theme())
-        .with_context_lines(1)
-        .with_links(false);
-    let source = NamedSource::new(&file.file, file.text.clone());
-    let report = Report::new(diagnostic(file, entry)).with_source_code(source);
-    if handler.render_report(shown, report.as_ref()).is_err() {
-        // Whatever cannot be drawn is still said.
-        shown.push_str(&entry.message);
-        shown.push('\n');
-    }
-}
-
-fn diagnostic(file: &Linted, entry: &Entry) -> MietteDiagnostic {
-    let severity = match entry.severity {
-        Severity::Error => miette::Severity::Error,
-        Severity::Warning => miette::Severity::Warning,
-        Severity::Note => miette::Severity::Advice,
-    };
-    let message = match &entry.span {
-        Some(_) => format!("{}: {}", entry.severity, entry.message),
-        // Without a line that shows it.
-        None => format!("{}: {}: {}", entry.severity, file.file, entry.message),
-    };
-    let mut diagnostic = MietteDiagnostic::new(message)
-        .with_code(&entry.code)
-        .with_severity(severity);
-    if let Some(span) = &entry.span {
-        let span = first_line(&file.text, span);
-        diagnostic = diagnostic.with_label(LabeledSpan::underline(span));
-    }
-    if let Some(remedy) = &entry.remedy {
-        diagnostic = diagnostic.with_help(remedy);
-    }
-    diagnostic
-}
-
-/// A caret under more than a line shows nothing.
-fn first_line(text: &str, span: &Range<usize>) -> Range<usize> {
-    let marked = text
-        .get(span.clone())
-        .and_then(|marked| marked.lines().next());
-    span.start..span.start + marked.map_or(0, str::len)
-}
-
-/// Drawn in colour for people; in ASCII, with a caret, for files and pipes.
-fn theme() -> GraphicalTheme {
-    match terminal::palette() {
-        Palette::Colour => GraphicalTheme::unicode(),
-        Palette::Plain => GraphicalTheme::none(),
+fn note<'a>(file: &str, entry: &'a Entry) -> Note<'a> {
+    Note {
+        code: &entry.code,
+        severity: match entry.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Note => miette::Severity::Advice,
+        },
+        message: match &entry.span {
+            Some(_) => format!("{}: {}", entry.severity, entry.message),
+            // Without a line that shows it.
+            None => format!("{}: {file}: {}", entry.severity, entry.message),
+        },
+        help: entry.remedy.as_deref(),
+        span: entry.span.as_ref(),
     }
 }
