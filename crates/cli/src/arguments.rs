@@ -44,3 +44,12 @@ pub(crate) enum Format {
     Text,
     Json,
 }
+
+/// Reads the name of a region.
+pub(crate) fn region(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        Err("name a region")
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -34,14 +34,6 @@ impl Loaded {
     }
 }
 
-/// Reads a profile in any form; what is wrong with it has been shown.
-///
-/// # Errors
-/// How the program ends.
-pub(crate) fn load(path: &Path) -> Result<Loaded, Exit> {
-    load_as(path, Format::Text)
-}
-
 /// Reads a profile in any form; what is wrong with it has been shown as answers are to be written.
 ///
 /// # Errors

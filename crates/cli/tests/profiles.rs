@@ -230,3 +230,60 @@ fn templates_need_endpoint_and_guests_and_proper_names() {
         assert_eq!(output.status.code(), Some(64), "{arguments:?} {output:?}");
     }
 }
+
+#[test]
+fn names_of_a_document_do_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = changed(
+        folder.path(),
+        "/rules/privileges/0/name",
+        json!("\u{1b}[2Jx"),
+    );
+    let text = fs::read_to_string(&hostile).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let former = fs::read_to_string(CURRENT).unwrap();
+    let former: Value = serde_json::from_str(&former).unwrap();
+    let name = former["rules"]["privileges"][0]["name"].as_str().unwrap();
+    for role in document["rules"]["roles"].as_array_mut().unwrap() {
+        for privilege in role["privileges"].as_array_mut().unwrap() {
+            if privilege == name {
+                *privilege = json!("\u{1b}[2Jx");
+            }
+        }
+    }
+    fs::write(&hostile, document.to_string()).unwrap();
+    let output = profile(&["diff", CURRENT, &hostile]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = said(&output.stdout);
+    assert!(
+        said.contains("?[2Jx") && !said.contains('\u{1b}'),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn invalid_profile_is_shown_with_a_caret_by_all_that_read_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.json");
+    fs::write(&broken, "{\n  \"mode\": \"Audit\"\n  \"id\": \"1\"\n}\n").unwrap();
+    let broken = broken.to_str().unwrap();
+    for arguments in [
+        &["diff", CURRENT, broken][..],
+        &["merge", CURRENT, broken],
+        &["export", broken, "--to", "local"],
+        &["fmt", broken],
+    ] {
+        let output = profile(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?} {output:?}");
+        let text = said(&output.stderr);
+        assert!(text.contains("broken.json:3:3]"), "{arguments:?} {text}");
+        assert!(text.contains('^'), "{arguments:?} {text}");
+        assert_eq!(output.stdout, b"", "{arguments:?}");
+    }
+    for command in ["diff", "merge"] {
+        let output = profile(&[command, CURRENT, broken, "--format", "json"]);
+        assert_eq!(output.status.code(), Some(3), "{command} {output:?}");
+        let problems: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(problems[0]["line"], 3, "{command} {problems}");
+    }
+}

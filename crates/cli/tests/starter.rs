@@ -82,6 +82,27 @@ fn shipped_profiles_are_formatted_and_have_nothing_that_lint_complains_of() {
 }
 
 #[test]
+fn printed_profiles_are_formatted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (packs, endpoint) in [
+        (&["cloud-init"][..], "imds"),
+        (&["cloud-init", "linux-agent"], "wireserver"),
+        (
+            &["linux-agent", "managed-identity", "--user", "app"],
+            "imds",
+        ),
+    ] {
+        let arguments = [&["profile", "starter", "--endpoint", endpoint], packs].concat();
+        let output = latchkey(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let file = folder.path().join("starter.json");
+        fs::write(&file, output.stdout).unwrap();
+        let output = latchkey(&["profile", "fmt", "--check", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{packs:?}: {output:?}");
+    }
+}
+
+#[test]
 fn list_names_every_pack() {
     let output = latchkey(&["profile", "starter"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -60,8 +60,9 @@ impl From<Endpoint> for EndpointKind {
 
 pub(crate) fn run(arguments: &Diff) -> Exit {
     let load = || {
-        let before = document::load(&arguments.before)?;
-        Ok::<_, Exit>((before, document::load(&arguments.after)?))
+        let before = document::load_as(&arguments.before, arguments.format)?;
+        let after = document::load_as(&arguments.after, arguments.format)?;
+        Ok::<_, Exit>((before, after))
     };
     let (before, after) = match load() {
         Ok(loaded) => loaded,

@@ -9,7 +9,7 @@ use latchkey_policy::export::{
     Deployment, ExportError, HostEndpoint, Loss, Severity, Target, Widening, export,
 };
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Format, region};
 use crate::document::{self, Loaded};
 use crate::exit::Exit;
 use crate::{output, terminal};
@@ -105,14 +105,6 @@ impl From<Os> for latchkey_policy::export::Os {
     }
 }
 
-fn region(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() {
-        Err("name a region")
-    } else {
-        Ok(text.to_owned())
-    }
-}
-
 impl Export {
     /// Returns the target; nothing where an argument is missing that it needs.
     fn target(&self) -> Option<Target> {
@@ -142,7 +134,7 @@ pub(crate) fn run(arguments: &Export) -> Exit {
         let error = Arguments::command().error(ErrorKind::MissingRequiredArgument, text);
         return terminal::printed(error.print(), Exit::Usage);
     };
-    let loaded = match document::load(&arguments.file) {
+    let loaded = match document::load_as(&arguments.file, Format::Text) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

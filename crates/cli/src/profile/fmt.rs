@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use latchkey_policy::document::format;
 
+use crate::arguments::Format;
 use crate::document::{self, Loaded};
 use crate::exit::Exit;
 use crate::terminal;
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Fmt) -> Exit {
 }
 
 fn one(file: &Path, check: bool) -> Exit {
-    let loaded = match document::load(file) {
+    let loaded = match document::load_as(file, Format::Text) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

@@ -67,8 +67,9 @@ struct Conflicts<'a> {
 
 pub(crate) fn run(arguments: &Merge) -> Exit {
     let load = || {
-        let first = document::load(&arguments.first)?;
-        Ok::<_, Exit>([first, document::load(&arguments.second)?])
+        let first = document::load_as(&arguments.first, arguments.format)?;
+        let second = document::load_as(&arguments.second, arguments.format)?;
+        Ok::<_, Exit>([first, second])
     };
     let profiles = match load() {
         Ok(profiles) => profiles,

@@ -6,6 +6,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use latchkey_policy::RuleSet;
+use latchkey_policy::document::{Form, Resource, render};
 use latchkey_protocol::Mode;
 use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege,
@@ -117,7 +118,7 @@ fn list(format: Format) -> Result<String, StarterError> {
 fn profile(starter: &Starter, endpoint: Endpoint) -> Result<String, StarterError> {
     let item = joined(starter, endpoint)?;
     RuleSet::compile(&item)?;
-    Ok(serde_json::to_string_pretty(&item)? + "\n")
+    Ok(render(Form::Item, &item, &Resource::default()))
 }
 
 /// Returns one profile that grants what each of the packs grants.
