@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use latchkey_policy::document::resource::TargetLocation;
+use latchkey_policy::document::{self, Resource};
 use latchkey_policy::learn::Options;
 use latchkey_protocol::EndpointKind;
 
-use crate::arguments::Format;
+use crate::arguments::{Arguments, Format, region};
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -51,6 +54,9 @@ pub(crate) struct Learn {
     /// The form of the profiles.
     #[arg(long, value_enum, default_value_t = Form::Item)]
     form: Form,
+    /// Where versions are stored and replicated to; for --form version, whose body must say it.
+    #[arg(long, value_name = "REGION", required_if_eq("form", "version"), value_parser = region)]
+    location: Option<String>,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -96,7 +102,7 @@ impl From<Endpoint> for EndpointKind {
 
 /// The form of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+enum Form {
     /// An authorization item, as a host sends it.
     Item,
     /// A local rule file.
@@ -107,11 +113,37 @@ pub(crate) enum Form {
     Version,
 }
 
+impl From<Form> for document::Form {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Item => Self::Item,
+            Form::Local => Self::Local,
+            Form::Rules => Self::Rules,
+            Form::Version => Self::Version,
+        }
+    }
+}
+
 /// The mode that the profiles set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
     Audit,
     Enforce,
+}
+
+impl Learn {
+    /// Returns what the body of a version has beside mode and rules.
+    fn resource(&self) -> Resource {
+        let own = self.location.iter().map(|region| TargetLocation {
+            name: region.clone(),
+            ..TargetLocation::default()
+        });
+        Resource {
+            location: self.location.clone(),
+            target_locations: Some(own.collect()),
+            ..Resource::default()
+        }
+    }
 }
 
 /// Reads a day or a time.
@@ -129,6 +161,11 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(crate) fn run(learn: &Learn) -> Exit {
+    if learn.location.is_some() && learn.form != Form::Version {
+        let text = "--location is for --form version: the other forms have no place for it";
+        let error = Arguments::command().error(ErrorKind::ArgumentConflict, text);
+        return terminal::printed(error.print(), Exit::Usage);
+    }
     let output = match &learn.output {
         None => Output::Terminal,
         Some(folder) => Output::Folder {
@@ -201,7 +238,8 @@ fn answer(learn: &Learn, intake: Intake, output: &Output) -> Exit {
         return Exit::Failure;
     }
     let answer = Answer {
-        form: learn.form,
+        form: learn.form.into(),
+        resource: learn.resource(),
         format: learn.format,
         only_hostga: learn.endpoint == [Endpoint::HostGa],
         learned,

@@ -218,8 +218,19 @@ fn files_are_written_and_not_overwritten() {
 #[test]
 fn form_endpoint_time_and_decisions_are_as_asked() {
     let rules = |arguments: &[&str]| answered(arguments, &log())["profiles"].clone();
-    let version = rules(&["--form", "version", "--mode", "enforce"]);
-    assert_eq!(version["imds"]["properties"]["mode"], "Enforce");
+    let version = [
+        "--form",
+        "version",
+        "--mode",
+        "enforce",
+        "--location",
+        "here",
+    ];
+    let version = rules(&version);
+    let imds = &version["imds"];
+    assert_eq!(imds["properties"]["mode"], "Enforce");
+    assert_eq!(imds["location"], "here");
+    assert_eq!(imds["properties"]["targetLocations"][0]["name"], "here");
     assert!(rules(&["--form", "rules"])["imds"]["privileges"].is_array());
     assert!(rules(&["--form", "local"])["imds"].get("mode").is_none());
     let hostga = rules(&["--endpoint", "hostga"]);
@@ -269,11 +280,39 @@ fn wrong_input_and_wrong_arguments_end_with_their_codes() {
         &["--force"],
         &["--endpoint", "dns"],
         &["a", "a"],
+        &["--form", "version"],
+        &["--form", "version", "--location", " "],
+        &["--location", "here"],
+        &["--form", "local", "--location", "here"],
     ] {
         assert_eq!(
             learn(arguments, b"").status.code(),
             Some(64),
             "{arguments:?}"
         );
+    }
+}
+
+#[test]
+fn what_is_learned_is_valid_in_every_form_and_written_as_the_formatter_writes() {
+    for form in ["item", "local", "rules", "version"] {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().to_str().unwrap();
+        let location: &[&str] = if form == "version" {
+            &["--location", "here"]
+        } else {
+            &[]
+        };
+        let arguments = [&["--output", into, "--form", form], location].concat();
+        let output = learn(&arguments, &log());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        for name in ["imds.json", "wireserver.json"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+                .args(["profile", "fmt", "--check"])
+                .arg(folder.path().join(name))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(0), "{form}: {output:?}");
+        }
     }
 }

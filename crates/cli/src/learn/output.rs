@@ -4,14 +4,15 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use latchkey_policy::document::{Form, Resource, render};
 use latchkey_policy::learn::{Learned, Profile, Report};
 use latchkey_protocol::EndpointKind;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::intake::Read;
-use super::{Form, text};
+use super::text;
 use crate::arguments::Format;
 use crate::exit::Exit;
 use crate::terminal;
@@ -45,6 +46,7 @@ pub(crate) enum OutputError {
 /// All that is to be written.
 pub(crate) struct Answer {
     pub(crate) form: Form,
+    pub(crate) resource: Resource,
     pub(crate) format: Format,
     pub(crate) only_hostga: bool,
     pub(crate) learned: Learned,
@@ -75,10 +77,18 @@ impl Answer {
         profile.endpoint.as_str()
     }
 
-    fn profiles(&self) -> Map<String, Value> {
+    /// Returns the text of a profile, as the formatter writes it.
+    fn text(&self, profile: &Profile) -> String {
+        render(self.form, &profile.item, &self.resource)
+    }
+
+    fn profiles(&self) -> serde_json::Result<Map<String, Value>> {
         let profiles = self.learned.profiles.iter();
         profiles
-            .map(|profile| (self.name(profile).to_owned(), formed(profile, self.form)))
+            .map(|profile| {
+                let value = serde_json::from_str(&self.text(profile))?;
+                Ok((self.name(profile).to_owned(), value))
+            })
             .collect()
     }
 
@@ -99,27 +109,6 @@ impl Answer {
         }
         terminal::complain("no request was read, so nothing was learned");
         Exit::Failure
-    }
-}
-
-/// Returns a profile in a form.
-fn formed(profile: &Profile, form: Form) -> Value {
-    let item = &profile.item;
-    match form {
-        Form::Item => json!(item),
-        Form::Local => json!({
-            "id": item.id,
-            "defaultAccess": item.default_access,
-            "rules": item.rules,
-        }),
-        Form::Rules => json!(item.rules),
-        Form::Version => json!({
-            "properties": {
-                "mode": item.mode,
-                "defaultAccess": item.default_access,
-                "rules": item.rules,
-            },
-        }),
     }
 }
 
@@ -158,17 +147,15 @@ impl Output {
         };
         let told = text::report(answer, &files);
         match (answer.format, self) {
-            (Format::Json, Self::Terminal) => Ok(answer.json(answer.profiles(), files)?),
+            (Format::Json, Self::Terminal) => Ok(answer.json(answer.profiles()?, files)?),
             (Format::Json, Self::Folder { .. }) => Ok(answer.json(Map::new(), files)?),
             (Format::Text, Self::Folder { .. }) => Ok(told),
             (Format::Text, Self::Terminal) => {
                 terminal::tell(&told);
-                let mut profiles = answer.profiles();
-                let all = match (profiles.len(), profiles.keys().next().cloned()) {
-                    (1, Some(name)) => profiles.remove(&name).unwrap_or_default(),
-                    _ => Value::Object(profiles),
-                };
-                Ok(serde_json::to_string_pretty(&all)? + "\n")
+                Ok(match answer.learned.profiles.as_slice() {
+                    [one] => answer.text(one),
+                    _ => serde_json::to_string_pretty(&answer.profiles()?)? + "\n",
+                })
             }
         }
     }
@@ -182,13 +169,9 @@ fn files(answer: &Answer, folder: &Path, existing: Existing) -> Result<Vec<Strin
     };
     fs::create_dir_all(folder).map_err(failed)?;
     let mut files = Vec::new();
-    for (name, profile) in answer.profiles() {
-        let path = folder.join(name + ".json");
-        write(
-            &path,
-            &(serde_json::to_string_pretty(&profile)? + "\n"),
-            existing,
-        )?;
+    for profile in &answer.learned.profiles {
+        let path = folder.join(format!("{}.json", answer.name(profile)));
+        write(&path, &answer.text(profile), existing)?;
         files.push(path.display().to_string());
     }
     let path = folder.join(REPORT);
