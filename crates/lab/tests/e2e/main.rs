@@ -36,6 +36,7 @@ mod malformed;
 mod names;
 mod observe;
 mod preexisting;
+mod profile_modes;
 mod raw;
 mod scripted_host;
 mod signals;
