@@ -8,7 +8,9 @@ use std::time::Duration;
 use latchkey_lab::curl::Curl;
 use latchkey_lab::system::profile;
 use latchkey_lab::{GuestPlan, Profile};
+use latchkey_protocol::{Mode, Reason};
 use latchkey_record::AgentStatus;
+use latchkey_record::audit::Outcome;
 
 use crate::world::{TOKEN, World};
 
@@ -117,4 +119,18 @@ fn agent_that_starts_with_a_bad_file_lets_nothing_through_until_it_is_mended() {
     wait(&mut world, "_one", None);
     world.expect("vm", "app", &Curl::imds(TOKEN), 200);
     world.end(&[("vm", 2)]);
+}
+
+#[test]
+fn agent_that_starts_with_a_bad_file_in_audit_lets_pass_and_records() {
+    let mut world = World::start_without_agents([plan().with_mode(Mode::Audit)]);
+    fs::write(file(&world), "{").unwrap();
+    world.system.start_agent("vm").unwrap();
+    wait(&mut world, "-useLocalFileRules-true", Some("not JSON"));
+    world.expect("vm", "app", &Curl::imds(TOKEN), 200);
+    let record = world.record("vm", 1);
+    let found = (record.mode, record.outcome, record.would_refuse);
+    let (audit, no_rule) = (Some(Mode::Audit), Some(Reason::NoMatchingRule));
+    assert_eq!(found, (audit, Outcome::Forwarded, no_rule));
+    world.end(&[("vm", 1)]);
 }
