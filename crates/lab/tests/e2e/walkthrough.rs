@@ -4,6 +4,8 @@
 //! word; the block of `text` after it is what it says, with `…` for what differs each time. A block of
 //! `toml` is what changes in the host's machine file.
 
+use std::path::Path;
+
 use latchkey_lab::binaries::{self, Binary};
 use latchkey_lab::system::LIMIT;
 use latchkey_lab::{GuestPlan, Output, Profile};
@@ -194,7 +196,9 @@ impl Walk {
         let before = self.world.system.status("vm").unwrap().unwrap();
         let profile = |endpoint: &Endpoint| match &endpoint.profile {
             Some(file) => {
-                let text = std::fs::read(self.folder.path().join(file)).unwrap();
+                // What is copied to the host's folder is read where it was made.
+                let name = Path::new(file).file_name().unwrap();
+                let text = std::fs::read(self.folder.path().join(name)).unwrap();
                 Profile::written(file, serde_json::from_slice(&text).unwrap())
             }
             None => Profile::allow("none"),
