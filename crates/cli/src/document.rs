@@ -87,7 +87,12 @@ pub(crate) fn problems(invalid: &InvalidDocument) -> Vec<Problem> {
 pub(crate) fn json_problem(text: &str, error: &serde_json::Error) -> Problem {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    let message = if error.is_data() {
+        message.to_owned()
+    } else {
+        format!("this is not JSON: {message}")
+    };
     Problem::error("malformed_json", message).at(text, error.line().max(1), error.column().max(1))
 }
 
@@ -106,7 +111,10 @@ pub(crate) fn name(path: &Path) -> String {
 /// How the program ends.
 pub(crate) fn read(path: &Path) -> Result<String, Exit> {
     let text = read_at_most(path).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        String::from_utf8(bytes).map_err(|error| {
+            let error = format!("this is no text in UTF-8: {}", error.utf8_error());
+            io::Error::new(io::ErrorKind::InvalidData, error)
+        })
     });
     text.map_err(|error| {
         terminal::complain(&format!("{}: {error}", name(path)));

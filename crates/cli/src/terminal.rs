@@ -53,7 +53,10 @@ pub(crate) fn print_json(answer: &(impl Serialize + ?Sized), exit: Exit) -> Exit
 /// Returns how to end after an answer was written.
 pub(crate) fn printed(written: io::Result<()>, exit: Exit) -> Exit {
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("write the answer: {error}"));
+            Exit::Failure
+        }
         _ => exit,
     }
 }

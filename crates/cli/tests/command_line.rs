@@ -5,6 +5,7 @@
     reason = "helpers of tests; a failure is the test's"
 )]
 
+use std::fs::File;
 use std::process::{Command, Output};
 
 fn latchkey(arguments: &[&str]) -> Output {
@@ -57,4 +58,35 @@ fn configuration_that_cannot_be_read_is_a_failure() {
         said(&output.stderr).contains("/nowhere/agent.toml"),
         "{output:?}"
     );
+}
+
+#[test]
+fn answer_that_cannot_be_written_is_a_failure_that_says_so() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(["profile", "schema"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = "latchkey: write the answer: No space left on device";
+    assert!(said(&output.stderr).starts_with(complaint), "{output:?}");
+}
+
+#[test]
+fn file_that_is_no_text_is_invalid_and_says_so() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, [b'{', 0xff]).unwrap();
+    let path = file.path().to_str().unwrap();
+    for arguments in [
+        &["profile", "show", path][..],
+        &["profile", "lint", path],
+        &["profile", "test", path],
+        &["signature", "--key-hex", "4A40", "--request", path],
+    ] {
+        let output = latchkey(arguments);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let complaint = format!("latchkey: {path}: this is no text in UTF-8: ");
+        assert!(said(&output.stderr).starts_with(&complaint), "{output:?}");
+    }
 }
