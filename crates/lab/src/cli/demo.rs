@@ -8,6 +8,11 @@ use latchkey_lab::demo::Demo;
 
 use super::standing::block_signals;
 
+/// What somebody misses who does not stay.
+const LEFT_OUT: &str = "\
+`latchkey explain` tells why a row is as it is, `latchkey observe` shows decisions as they are made,
+`latchkey profile lint` looks rules over: without --once the demo stays up, with commands to try.";
+
 pub(super) fn demo(once: bool) -> anyhow::Result<ExitCode> {
     let signals = block_signals()?;
     let mut out = io::stdout();
@@ -22,7 +27,9 @@ pub(super) fn demo(once: bool) -> anyhow::Result<ExitCode> {
         }
         ExitCode::FAILURE
     };
-    if !once {
+    if once {
+        writeln!(out, "{LEFT_OUT}")?;
+    } else {
         let program = std::env::current_exe().context("find the lab's own program")?;
         demo.write_hints(&mut out, &program.display().to_string())?;
         signals.wait().context("wait for a signal")?;

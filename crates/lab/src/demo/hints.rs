@@ -1,12 +1,17 @@
 //! What to try while the demo stands: exact commands and files.
 
 use std::io::Write;
+use std::path::PathBuf;
+
+use latchkey_protocol::Mode;
+use serde_json::json;
 
 use super::cast::TOKEN;
 use super::{DemoError, ENFORCE};
 use crate::binaries::{self, Binary};
+use crate::files;
 use crate::process::ProcessError;
-use crate::system::System;
+use crate::system::{System, SystemError, profile};
 
 pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Result<(), DemoError> {
     let lab = system.lab().id();
@@ -14,6 +19,8 @@ pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Res
     let token = format!("'http://169.254.169.254{TOKEN}'");
     let latchkey = binaries::find(Binary::Cli).map_err(ProcessError::from)?;
     let latchkey = latchkey.display();
+    let rules = write_rules(system)?;
+    let rules = rules.display();
     let audit = system.audit_file(ENFORCE)?;
     let status = system.status_file(ENFORCE)?;
     let observations = system.observations_file();
@@ -28,6 +35,16 @@ pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Res
         (
             "Look around as the app",
             format!("{enter} --user app {ENFORCE}"),
+        ),
+        (
+            "Ask why the web server gets no token",
+            format!(
+                "{latchkey} explain --profile {rules} --endpoint imds --user www --target '{TOKEN}'"
+            ),
+        ),
+        (
+            "Look the rules over",
+            format!("{latchkey} profile lint {rules}"),
         ),
         (
             "Watch what the agent decides",
@@ -73,4 +90,16 @@ pub(super) fn write(out: &mut impl Write, system: &System, program: &str) -> Res
         writeln!(out, "  {what}:\n    {how}")?;
     }
     Ok(out.flush()?)
+}
+
+/// Writes the guest's rules for the instance metadata service to a file of their own, which programs
+/// read that know nothing of machine files.
+fn write_rules(system: &System) -> Result<PathBuf, SystemError> {
+    let mut rules = profile::standard().document();
+    if let Some(item) = rules.as_object_mut() {
+        item.insert("mode".to_owned(), json!(Mode::Enforce));
+    }
+    let path = system.lab().dir().join("imds.json");
+    files::write(&path, &format!("{rules:#}\n"))?;
+    Ok(path)
 }
