@@ -12,6 +12,7 @@ use latchkey_protocol::EndpointKind;
 use latchkey_protocol::authorization::AuthorizationItem;
 
 mod caller;
+mod ephemeral;
 mod grant;
 mod mark;
 mod name;

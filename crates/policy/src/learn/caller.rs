@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use latchkey_protocol::unit::is_unit_name;
 
 use super::Mark;
+use super::ephemeral::is_ephemeral;
 use super::sample::{CallerSeen, Script};
-use super::shape::is_ephemeral;
 
 /// Where everybody can put a file.
 const WORLD_WRITABLE: [&str; 8] = [

@@ -2,7 +2,7 @@
 
 use latchkey_protocol::EndpointKind;
 
-use super::shape::is_ephemeral;
+use super::ephemeral::is_ephemeral;
 
 /// Longer values are not listed in rules, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
