@@ -42,7 +42,7 @@ impl<'a> Board<'a> {
     }
 
     /// Draws a note below those before it.
-    pub(crate) fn draw(&mut self, note: Note<'_>) {
+    pub(crate) fn draw(&mut self, note: &Note<'_>) {
         let message = printable(&note.message);
         let mut diagnostic = MietteDiagnostic::new(&message)
             .with_code(note.code)

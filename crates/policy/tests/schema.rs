@@ -2,6 +2,12 @@
 //!
 //! That those in `docs/schema` are these is tested where all are printed, with the program.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; a failure is the test's"
+)]
+
 use latchkey_policy::case::schema::CallerDocument;
 use latchkey_policy::case::{CallerClaims, RequestLine};
 use latchkey_policy::document::schema::{NAMES, of_input, schema};
@@ -23,12 +29,9 @@ fn validator_of(schema: &str) -> jsonschema::Validator {
 
 /// The valid items of the vectors that read as ours, and one with everything that we add.
 fn items() -> Vec<Value> {
-    let vectors: Value =
-        serde_json::from_str(include_str!("../testdata/authorization.json")).unwrap();
-    let vectors = vectors["vectors"].as_array().unwrap();
-    let mut items: Vec<Value> = vectors
-        .iter()
-        .map(|vector| vector["profile"].clone())
+    let mut items: Vec<Value> = lines()
+        .into_iter()
+        .map(|line| line["profile"].clone())
         .filter(|profile| read(&profile.to_string(), Some(Form::Item)).is_ok())
         .collect();
     assert!(items.len() > 100, "{}", items.len());

@@ -5,12 +5,6 @@
 //! does a listed one that is none. Entries under `foreseen` speak about cases that are not
 //! in the file: absent ones are skipped.
 
-#![expect(
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a broken vector file ends the test"
-)]
-
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -170,5 +170,6 @@ const PROPERTIES: Shape = Shape::Object(&[
     optional("replicationStatus", &Shape::Any),
 ]);
 
-#[cfg(all(test, feature = "schema"))]
+#[cfg(feature = "schema")]
+#[cfg(test)]
 mod tests;

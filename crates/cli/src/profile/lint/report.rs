@@ -42,7 +42,7 @@ pub(super) fn text(files: &[Linted]) -> String {
         let (drawn, listed) = file.findings.split_at(file.findings.len().min(MAX_DRAWN));
         let mut board = Board::new(&file.file, &file.text, &io::stdout());
         for entry in drawn {
-            board.draw(note(&file.file, entry));
+            board.draw(&note(&file.file, entry));
             board.part();
         }
         shown += &board.shown();
