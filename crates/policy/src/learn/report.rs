@@ -20,7 +20,7 @@ pub const REPORT_VERSION: u32 = 1;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// [`REPORT_VERSION`].
+    /// The version of this form.
     pub version: u32,
     /// How many requests were counted.
     pub requests: u64,
