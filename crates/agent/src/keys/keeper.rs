@@ -106,15 +106,13 @@ impl KeyKeeper {
         }
     }
 
-    /// Makes one round; `told` is what the log has of what is unusual about the status, so that it has it once.
+    /// Makes one round; `told` is what the last status had that is unusual.
     async fn round(&mut self, told: &mut Vec<String>) -> Result<(), RoundError> {
         let channel = self.client.status().await?;
-        if channel.warnings != *told {
-            for warning in &channel.warnings {
-                tracing::warn!(warning, "the host's status is unusual");
-            }
-            told.clone_from(&channel.warnings);
+        for warning in untold(&channel.warnings, told) {
+            tracing::warn!(warning, "the host's status is unusual");
         }
+        told.clone_from(&channel.warnings);
         self.report.write(|(status, _)| {
             status.state = Some(channel.state.clone());
             status.last_answer = Some(Timestamp::now());
@@ -206,6 +204,11 @@ impl KeyKeeper {
     }
 }
 
+/// Returns the warnings that the last status had not, so that the log has each once while it lasts.
+fn untold<'a>(warnings: &'a [String], told: &'a [String]) -> impl Iterator<Item = &'a String> {
+    warnings.iter().filter(|warning| !told.contains(warning))
+}
+
 /// After a failure the waits grow from a second to the interval.
 fn next_wait(interval: Duration, failures: u32) -> Duration {
     match failures {
@@ -235,6 +238,20 @@ mod tests {
             .collect();
         assert_eq!(waits, [15, 1, 2, 4, 8, 15, 15]);
         assert_eq!(next_wait(interval, u32::MAX), interval);
+    }
+
+    #[test]
+    fn warning_is_told_once_while_it_lasts_and_again_when_it_comes_back() {
+        let status = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let rounds: [Vec<String>; 5] =
+            [&["a"][..], &["a"], &["a", "b"], &["b"], &["a", "b"]].map(status);
+        let mut told = Vec::new();
+        let heard = rounds.map(|warnings| {
+            let new: Vec<_> = untold(&warnings, &told).cloned().collect();
+            told = warnings;
+            new.concat()
+        });
+        assert_eq!(heard, ["a", "", "b", "", "a"]);
     }
 
     #[test]
