@@ -170,14 +170,34 @@ impl PolicyKeeper {
             }
             !is_same
         });
-        if modes != self.remembered {
-            match write_modes(&self.modes_file, &modes) {
-                Ok(()) => self.remembered = modes,
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "modes cannot be remembered"
-                ),
+        self.remember(modes);
+    }
+
+    /// Remembers as Enforce what was in Audit until now.
+    ///
+    /// SECURITY: Audit ends without an answer of the host too, and a restart must not bring it back.
+    pub fn remember_ended_audits(&mut self) {
+        let now = self.clock.now();
+        let policies = Arc::clone(&self.published.borrow());
+        let mut modes = self.remembered.clone();
+        for (endpoint, policy) in self.endpoints.as_slice().iter().zip(&*policies) {
+            if let (Some(mode), Some(_)) = (modes.get_mut(&endpoint.name), policy.rules()) {
+                *mode = policy.mode(now);
             }
+        }
+        self.remember(modes);
+    }
+
+    fn remember(&mut self, modes: BTreeMap<String, Mode>) {
+        if modes == self.remembered {
+            return;
+        }
+        match write_modes(&self.modes_file, &modes) {
+            Ok(()) => self.remembered = modes,
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "modes cannot be remembered"
+            ),
         }
     }
 
@@ -355,6 +375,32 @@ mod tests {
         keeper.apply(&channel);
         let (_next, reader) = keeper_by(folder.path(), clock);
         assert_eq!(reader.modes()[0], Mode::Enforce);
+    }
+
+    #[test]
+    fn audit_that_ends_without_an_answer_is_remembered_as_enforce() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HostClock::new());
+        let (mut keeper, _) = keeper_by(folder.path(), Arc::clone(&clock));
+        let mut channel = channel("Audit", "Allow");
+        let item = channel.imds.item.as_mut().unwrap();
+        item.audit_until = Some("2031-01-01T00:00:00Z".to_owned());
+        clock.synchronise(&date("Tue, 31 Dec 2030 23:00:00 GMT"));
+        keeper.apply(&channel);
+        let restarted = || keeper_by(folder.path(), Arc::clone(&clock)).1.modes();
+        keeper.remember_ended_audits();
+        assert_eq!(restarted()[0], Mode::Audit);
+        clock.synchronise(&date("Wed, 01 Jan 2031 00:00:00 GMT"));
+        keeper.remember_ended_audits();
+        assert_eq!(restarted(), [Mode::Enforce, Mode::Disabled, Mode::Disabled]);
+    }
+
+    #[test]
+    fn modes_are_not_remembered_before_the_host_has_said_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut keeper, _) = keeper(folder.path());
+        keeper.remember_ended_audits();
+        assert!(!folder.path().join(MODES_FILE).exists());
     }
 
     fn date(text: &str) -> http::HeaderMap {

@@ -97,6 +97,7 @@ impl KeyKeeper {
                 }
             };
             self.note_round();
+            self.policies.remember_ended_audits();
             let wait = with_jitter(next_wait(self.interval, failures));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

@@ -1,5 +1,6 @@
 //! Modes that a profile sets by itself: an Audit that ends, and an assignment that is enforced first.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -60,6 +61,19 @@ fn wait_for_kernel(world: &World, mode: Mode) {
     assert!(found.unwrap().is_some(), "the kernel is not in {mode:?}");
 }
 
+/// Waits until the agent's next run would begin with IMDS in this mode.
+#[track_caller]
+fn wait_until_remembered(world: &World, mode: Mode) {
+    let file = world.system.state_folder("vm").unwrap();
+    let file = file.join("modes.json");
+    let found = wait::until(LIMIT, || {
+        let modes = std::fs::read_to_string(&file)?;
+        let modes: BTreeMap<String, Mode> = serde_json::from_str(&modes)?;
+        Ok::<_, std::io::Error>((modes["imds"] == mode).then_some(()))
+    });
+    assert!(found.unwrap().is_some(), "{mode:?} is not remembered");
+}
+
 #[test]
 fn audit_that_ends_is_enforced_by_the_agent_and_its_kernel_without_a_word_of_the_host() {
     let mut world = World::start([GuestPlan::audit("vm")]);
@@ -93,6 +107,12 @@ fn audit_that_ends_is_enforced_by_the_agent_and_its_kernel_without_a_word_of_the
     assert_eq!(imds(&after).audit_ends, None);
     assert_eq!(imds(&after).rules_hash, imds(&before).rules_hash);
     wait_for_kernel(&world, Mode::Enforce);
+    // Who restarts it meanwhile does not get Audit back.
+    wait_until_remembered(&world, Mode::Enforce);
+    world.system.kill_agent("vm").unwrap();
+    world.system.start_agent("vm").unwrap();
+    let strict = world.system.wait_for_status("vm", "still Enforce", strict);
+    assert_eq!(imds(&strict.unwrap()).rules, None);
 
     world.system.start_host().unwrap();
     world.expect("vm", "app", &Curl::imds(TOKEN), 200);
