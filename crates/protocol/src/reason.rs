@@ -53,7 +53,7 @@ reasons! {
     HeadTooLarge = "head_too_large", 431;
     /// The request target exceeds the length limit.
     TargetTooLong = "target_too_long", 414;
-    /// The request target holds a byte that no request target may hold.
+    /// The request target does not begin with a slash, or holds a byte that none may hold.
     MalformedTarget = "malformed_target", 400;
     /// The request target names an authority, as only a proxy accepts, or could be read to name one.
     AbsoluteForm = "absolute_form", 400;
