@@ -1,3 +1,5 @@
+//! What candidates and the rules in force answer, and what a record has to hold to be asked about.
+
 use latchkey_protocol::{Attributes, Elevation};
 use latchkey_record::audit::Outcome;
 use latchkey_record::{AuditRecord, CallerRecord};
