@@ -1,3 +1,5 @@
+//! How request lines and callers are read and answered, and what cannot be judged.
+
 use latchkey_protocol::Flag;
 
 use super::*;
