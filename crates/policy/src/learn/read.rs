@@ -17,6 +17,7 @@ mod audit;
 mod deployed;
 mod excerpt;
 mod form;
+mod recent;
 mod row;
 mod trace;
 

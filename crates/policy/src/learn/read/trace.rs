@@ -5,16 +5,13 @@
 //! there; the record of the same request, if one follows, is no second one.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use latchkey_protocol::EndpointKind;
 
+use super::recent::Recent;
 use super::{Line, endpoint, status};
 use crate::learn::{CallerSeen, Sample, Source, Verdict};
-
-/// How many requests are kept whose parts are still coming.
-const MAX_OPEN: usize = 1024;
 
 /// A request's id: its number, and that of its connection.
 pub type RequestId = (u64, u64);
@@ -115,11 +112,15 @@ struct Open {
     caller: Option<CallerSeen<'static>>,
 }
 
-/// Puts requests together from their parts.
+/// Puts requests together from their parts. Each request that begins is told once: when it is whole, by
+/// its record, or among those that never became whole.
 #[derive(Debug, Default)]
 pub struct Assembler {
-    open: BTreeMap<RequestId, Open>,
-    counted: BTreeSet<RequestId>,
+    /// Parts are still coming.
+    open: Recent<Open>,
+    /// The status is there, other parts are not; a record may tell them yet.
+    partial: Recent<()>,
+    counted: Recent<()>,
     lost: u64,
 }
 
@@ -129,12 +130,18 @@ impl Assembler {
     pub fn take<'a>(&mut self, line: Line<'a>) -> Line<'a> {
         match line {
             Line::Trace(trace) => self.add(trace),
-            Line::Sample(_, Some(id)) if self.counted.contains(&id) => Line::Duplicate,
+            Line::Sample(_, Some(id)) if self.counted.contains(id) => Line::Duplicate,
+            Line::Sample(_, Some(id)) => {
+                // The record tells all of it; what comes later of its parts adds nothing.
+                self.open.remove(id);
+                self.partial.remove(id);
+                line
+            }
             Line::Blank
             | Line::Caller(_)
             | Line::Duplicate
             | Line::Note
-            | Line::Sample(..)
+            | Line::Sample(_, None)
             | Line::Unread(_) => line,
         }
     }
@@ -142,8 +149,9 @@ impl Assembler {
     /// Returns how many requests were noted in parts that never became whole.
     #[must_use]
     pub fn incomplete(&self) -> u64 {
-        let open = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
-        self.lost.saturating_add(open)
+        let kept = self.open.len().saturating_add(self.partial.len());
+        let kept = u64::try_from(kept).unwrap_or(u64::MAX);
+        self.lost.saturating_add(kept)
     }
 
     fn add<'a>(&mut self, trace: Trace<'_>) -> Line<'a> {
@@ -153,12 +161,9 @@ impl Assembler {
             event,
         } = trace;
         if matches!(event, TraceEvent::Received { .. }) {
-            // The agent counts anew at each start.
-            self.counted.remove(&request);
-            self.make_room();
-            self.open.insert(request, Open::default());
+            self.begin(request);
         }
-        let Some(open) = self.open.get_mut(&request) else {
+        let Some(open) = self.open.get_mut(request) else {
             return Line::Note;
         };
         open.time = open.time.or(time);
@@ -173,20 +178,27 @@ impl Assembler {
         Line::Note
     }
 
+    fn begin(&mut self, id: RequestId) {
+        // The agent counts anew at each start, so this is another request than the one before.
+        self.counted.remove(id);
+        let gone = self.partial.remove(id);
+        self.lose(gone.as_ref());
+        let gone = self.open.insert(id, Open::default());
+        self.lose(gone.as_ref());
+    }
+
     fn finish<'a>(&mut self, id: RequestId, status: Option<u16>) -> Line<'a> {
-        let Some(open) = self.open.remove(&id) else {
+        let Some(open) = self.open.remove(id) else {
             return Line::Note;
         };
         let (Some((method, target)), Some(endpoint), Some(caller)) =
             (open.request, open.endpoint, open.caller)
         else {
-            // Its record, if one follows, tells all of it.
+            let gone = self.partial.insert(id, ());
+            self.lose(gone.as_ref());
             return Line::Note;
         };
-        self.counted.insert(id);
-        if self.counted.len() > MAX_OPEN {
-            self.counted.pop_first();
-        }
+        self.counted.insert(id, ());
         let sample = Sample {
             time: open.time,
             endpoint,
@@ -201,9 +213,13 @@ impl Assembler {
         Line::Sample(Box::new(sample), None)
     }
 
-    fn make_room(&mut self) {
-        if self.open.len() >= MAX_OPEN && self.open.pop_first().is_some() {
+    /// Counts a request of which nothing more can be told.
+    fn lose<T>(&mut self, gone: Option<&T>) {
+        if gone.is_some() {
             self.lost = self.lost.saturating_add(1);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
