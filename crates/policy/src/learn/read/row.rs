@@ -95,29 +95,35 @@ fn column(name: &str) -> Option<&'static str> {
 
 /// Returns a value as its field needs it; an empty cell is none.
 fn typed(name: &str, value: Value) -> Option<Value> {
-    match &value {
+    let is_text = TEXTS.contains(&name) || name == "timestamp";
+    match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) if !TEXTS.contains(&name) && name != "timestamp" => {
-            // What is no number or structure is refused as a record with other types.
-            let read = serde_json::from_str(&text.to_ascii_lowercase());
-            let read = if name == "caller" {
-                serde_json::from_str(text)
-            } else {
-                read
-            };
-            Some(read.unwrap_or(value))
-        }
-        // Log analytics keep numbers as floating point.
-        Value::Number(number) if NUMBERS.contains(&name) => {
-            let text = number.to_string();
-            let whole: Option<u64> = text.strip_suffix(".0").unwrap_or(&text).parse().ok();
-            Some(whole.map_or(value, Value::from))
-        }
-        Value::Number(_)
-        | Value::Bool(_)
-        | Value::Array(_)
-        | Value::Object(_)
-        | Value::String(_) => Some(value),
+        Value::String(text) if !is_text => Some(whole(name, read(name, text))),
+        value => Some(whole(name, value)),
+    }
+}
+
+/// Reads a cell that holds no text; what is no number or structure is refused with the record, which
+/// then has other types.
+fn read(name: &str, text: String) -> Value {
+    let read = match name {
+        "caller" => serde_json::from_str(&text),
+        // `False`, as some exports have it.
+        _ => serde_json::from_str(&text.to_ascii_lowercase()),
+    };
+    read.unwrap_or(Value::String(text))
+}
+
+/// Returns a number without its fraction of nothing: log analytics keep numbers as floating point.
+fn whole(name: &str, value: Value) -> Value {
+    let Value::Number(number) = &value else {
+        return value;
+    };
+    let text = number.to_string();
+    let whole: Option<u64> = text.strip_suffix(".0").and_then(|text| text.parse().ok());
+    match whole {
+        Some(whole) if NUMBERS.contains(&name) => Value::from(whole),
+        _ => value,
     }
 }

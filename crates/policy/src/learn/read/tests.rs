@@ -146,7 +146,10 @@ fn rows_are_read_with_spread_columns_and_with_a_message() {
         "processFullPath_s": "/usr/bin/curl", "runAsElevated_b": "False", "responseStatus_s": "200 OK"});
     let message =
         json!({"TimeGenerated": "2026-11-23T10:00:00Z", "Level": "Info", "Context1": RECORD});
-    for row in [spread, message] {
+    // Comma-separated values have texts alone.
+    let mut texts = spread.clone();
+    texts["port_d"] = json!("80.0");
+    for row in [spread, texts, message] {
         let Value::Object(row) = row else {
             panic!("a row is an object")
         };
