@@ -11,6 +11,7 @@ use latchkey_protocol::authorization::{
 use latchkey_protocol::target::{canonical_path, canonical_text};
 
 use super::loss::{Loss, Severity};
+use crate::document::place::escaped;
 use crate::meaning::Meaning;
 
 /// Collects what is lost.
@@ -110,10 +111,11 @@ fn portable_privilege(at: usize, privilege: &Privilege, losses: &mut Losses) -> 
         );
         losses.add(Severity::Differs, format!("{pointer}/path"), text);
     }
+    let parameters = privilege.query_parameters.as_ref();
     Privilege {
         name: name.clone(),
         path,
-        query_parameters: privilege.query_parameters.as_ref().map(plain_parameters),
+        query_parameters: parameters.map(|own| plain_parameters(&pointer, own, losses)),
         methods: None,
         path_match: None,
     }
@@ -133,17 +135,31 @@ fn plain_path(text: &str) -> String {
     }
 }
 
-fn plain_parameters(parameters: &QueryParameters) -> QueryParameters {
+/// Writes parameters as the deployed agent compares them, decoded like paths.
+fn plain_parameters(
+    privilege: &str,
+    parameters: &QueryParameters,
+    losses: &mut Losses,
+) -> QueryParameters {
     let plain = |text: &String| match canonical_text(text) {
         Ok(decoded) if text.contains('%') => decoded,
         _ => text.clone(),
     };
     let pairs = parameters.0.iter();
-    QueryParameters(
-        pairs
-            .map(|(name, value)| (plain(name), plain(value)))
-            .collect(),
-    )
+    let pairs = pairs.map(|(name, value)| {
+        let (plain_name, plain_value) = (plain(name), plain(value));
+        // A bare percent sign or semicolon.
+        if canonical_text(&plain_name).is_err() || canonical_text(&plain_value).is_err() {
+            let text = format!(
+                "the target decodes no rules, so `{plain_name}={plain_value}` stands decoded, which Latchkey \
+                 refuses to read: keep the profile that this is exported from"
+            );
+            let pointer = format!("{privilege}/queryParameters/{}", escaped(name));
+            losses.add(Severity::Differs, pointer, text);
+        }
+        (plain_name, plain_value)
+    });
+    QueryParameters(pairs.collect())
 }
 
 fn portable_identity(at: usize, identity: &Identity, losses: &mut Losses) -> Identity {

@@ -209,3 +209,26 @@ fn local_file_cannot_ask_for_a_blank_value() {
     assert!(losses(&item, &Target::Local).contains(&(pointer, Severity::Impossible)));
     assert_eq!(losses(&item, &resource()), []);
 }
+
+#[test]
+fn decoded_parameter_that_latchkey_could_not_read_back_is_reported() {
+    for (name, value, is_reported) in [
+        ("a/b", "50%25", true),
+        ("a%25b", "x", true),
+        ("a", "x%3By", true),
+        ("a", "x%20y", false),
+    ] {
+        let item = with(
+            "/rules/privileges/0",
+            "queryParameters",
+            json!({name: value}),
+        );
+        let escaped = name.replace('/', "~1");
+        let pointer = format!("/rules/privileges/0/queryParameters/{escaped}");
+        let expected: Vec<_> = is_reported
+            .then_some((pointer, Severity::Differs))
+            .into_iter()
+            .collect();
+        assert_eq!(losses(&item, &resource()), expected, "{name}={value}");
+    }
+}
