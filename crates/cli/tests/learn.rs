@@ -90,7 +90,7 @@ fn log_gives_the_golden_profiles_from_a_file_packed_and_through_a_pipe() {
             golden()["report"]["entries"],
             "{arguments:?}"
         );
-        assert_eq!(answer["input"]["requests"], 41);
+        assert_eq!(answer["input"]["requests"], 49);
     }
 }
 

@@ -9,4 +9,5 @@
 
 mod asked;
 mod deployed_log;
+mod neighbours;
 mod properties;
