@@ -16,7 +16,7 @@ export LATCHKEY_ROOTFS := $(ROOTFS)
 export LATCHKEY_BYPASS_CALLER := $(CALLER)/caller
 export LATCHKEY_BYPASS_RESULTS := $(TARGET)/bypass
 
-.PHONY: help deps clients build manual demo test test-slow test-kernels bypass-matrix bench fuzz fmt lint clean-lab
+.PHONY: help deps clients build manual demo test test-slow test-kernels bypass-matrix bench fuzz corpus fmt lint clean-lab
 help:            ## Shows this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -67,8 +67,11 @@ bench:           ## Measures direct, nginx and Latchkey in one run; writes targe
 	$(CARGO) build --workspace --release
 	LATCHKEY_BIN_DIR=$(TARGET)/release $(TARGET)/release/latchkey-lab bench --output $(TARGET)/bench/latest.json
 
-fuzz:            ## Fuzzes each target for FUZZ_SECONDS (600), with the installed toolchain
-	@scripts/fuzz.sh "$(TARGET)/tools" "$(or $(FUZZ_SECONDS),600)"
+fuzz:            ## Fuzzes FUZZ_TARGETS (all) for FUZZ_SECONDS (600) each, with the installed toolchain
+	@scripts/fuzz.sh "$(TARGET)/tools" "$(or $(FUZZ_SECONDS),600)" $(FUZZ_TARGETS)
+
+corpus:          ## Takes of what fuzzing found into the corpora what covers most
+	@scripts/corpus.py "$(TARGET)/tools" $(FUZZ_TARGETS)
 
 fmt:             ## Formats the code
 	$(CARGO) fmt --all

@@ -2,8 +2,4 @@
 
 #![no_main]
 
-#[expect(dead_code, reason = "each target puts one claim to the test")]
-#[path = "../src/claims.rs"]
-mod claims;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::canonical_request(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| latchkey_fuzz::canonical_request(bytes));

@@ -3,39 +3,58 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a claim that does not hold ends the test"
+    reason = "a claim that does not hold, or cannot be put, ends the test"
 )]
 
 use std::path::Path;
 
 use proptest::prelude::*;
 
-#[path = "../../../fuzz/src/claims.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "the fuzz targets share these functions as a library"
+)]
+#[path = "../../../fuzz/src/lib.rs"]
 mod claims;
+
+/// How many files a corpus has, so that nothing is replayed in vain or for too long.
+const FILES: std::ops::Range<usize> = 20..300;
+
+/// How large all files of a corpus are together, in bytes.
+const MAX_BYTES: usize = 300_000;
 
 /// Puts every file of a corpus to a claim.
 fn replay(corpus: &str, claim: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    let mut count = 0;
+    let mut sizes = Vec::new();
     for entry in std::fs::read_dir(folder.join(corpus)).unwrap() {
-        claim(&std::fs::read(entry.unwrap().path()).unwrap());
-        count += 1;
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let held = std::panic::catch_unwind(|| claim(&bytes));
+        assert!(held.is_ok(), "{}", path.display());
+        sizes.push(bytes.len());
     }
-    assert!(count >= 5, "{corpus}: {count}");
+    assert!(
+        FILES.contains(&sizes.len()),
+        "{corpus}: {} files",
+        sizes.len()
+    );
+    let bytes: usize = sizes.iter().sum();
+    assert!(bytes <= MAX_BYTES, "{corpus}: {bytes} bytes");
 }
 
 #[test]
-fn canonical_form_is_stable_over_the_corpus() {
+fn requests_of_the_corpus_mean_one_thing_however_they_are_spelt() {
     replay("canonical_request", claims::canonical_request);
 }
 
 #[test]
-fn documents_of_the_corpus_are_kept_by_formatting_or_refused_with_places() {
+fn documents_of_the_corpus_are_kept_and_answer_or_are_refused_with_places() {
     replay("profile_document", claims::profile_document);
 }
 
 #[test]
-fn records_of_the_corpus_are_written_as_they_are_read() {
+fn logs_of_the_corpus_are_counted_line_by_line_and_learned_from() {
     replay("log_record", claims::log_record);
 }
 
@@ -45,6 +64,25 @@ const DOCUMENT: &str = r#"{"defaultAccess": "Deny", "mode": "Audit", "id": "\u00
     "roles": [{"name": "r", "privileges": ["p"]}],
     "identities": [{"name": "i", "userName": "a", "uid": 10}],
     "roleAssignments": [{"role": "r", "identities": ["i"]}]}}"#;
+
+/// A log of the deployed agent and a row of an export, to be spoilt.
+const LOG: &str = r#"2026-11-23T10:45:58.054 [TRACE]   12[7] - Got request from 127.0.0.1:1 for GET /a?b=1
+12[7] - Use lookup value:169.254.169.254:80.
+12[7] - {"userName": "a", "processFullPath": "/usr/bin/python3", "processCmdLine": "python3 /opt/a.py"}
+12[7] - Http connection finished with status code: 200 OK.
+12[7] - {"method": "GET", "url": "/a", "ip": "169.254.169.254", "port": 80, "userName": "a", "processFullPath": "/b"}
+{"url_s": "/a", "method_s": "PUT", "ip_s": "168.63.129.16", "port_d": 80.0, "userName_s": "r", "processFullPath_s": "/b"}"#;
+
+/// A text with slips of the finger: where, how much is lost, and what comes instead.
+fn spoilt(text: &str, slips: Vec<(usize, usize, &str)>) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (at, removed, added) in slips {
+        let at = at.min(bytes.len());
+        let end = (at + removed).min(bytes.len());
+        bytes.splice(at..end, added.bytes());
+    }
+    bytes
+}
 
 /// What one slip of a finger puts into a document.
 fn slip() -> impl Strategy<Value = &'static str> {
@@ -77,6 +115,8 @@ fn slip() -> impl Strategy<Value = &'static str> {
         "\0",
         "é",
         "\"id\": 1,",
+        "\n",
+        "13[7] - ",
     ])
 }
 
@@ -85,13 +125,14 @@ proptest! {
     fn spoilt_document_is_refused_with_places_or_means_what_serde_reads(
         slips in prop::collection::vec((0..DOCUMENT.len(), 0..3_usize, slip()), 1..4)
     ) {
-        let mut bytes = DOCUMENT.as_bytes().to_vec();
-        for (at, removed, added) in slips {
-            let at = at.min(bytes.len());
-            let end = (at + removed).min(bytes.len());
-            bytes.splice(at..end, added.bytes());
-        }
-        claims::profile_document(&bytes);
+        claims::profile_document(&spoilt(DOCUMENT, slips));
+    }
+
+    #[test]
+    fn spoilt_log_is_counted_line_by_line(
+        slips in prop::collection::vec((0..LOG.len(), 0..12_usize, slip()), 1..6)
+    ) {
+        claims::log_record(&spoilt(LOG, slips));
     }
 
     #[test]
