@@ -118,7 +118,8 @@ pub fn parse(buffer: &[u8]) -> Result<Parsed, Reason> {
     }
     refuse_bare_line_feeds(buffer.get(..consumed).unwrap_or(buffer))?;
     let method = read_method(request.method.unwrap_or_default())?;
-    let target = read_target(request.path.unwrap_or_default(), &method)?;
+    let target = request.path.unwrap_or_default();
+    check_target(target, &method)?;
     let version = match request.version {
         Some(1) => Version::Http11,
         _ => Version::Http10,
@@ -129,12 +130,22 @@ pub fn parse(buffer: &[u8]) -> Result<Parsed, Reason> {
     let framing = read_framing(&headers, version)?;
     let head = RequestHead {
         method,
-        target,
+        target: target.to_owned(),
         version,
         headers,
         framing,
     };
     Ok(Parsed::Complete(Box::new(head), consumed))
+}
+
+/// Checks a method and a target that stand in no head, as [`parse`] checks those that do: of a head
+/// with them and nothing odd beside, neither is wrong.
+///
+/// # Errors
+/// What is wrong with one of them. In a whole head something else may be named first.
+pub fn check_line(method: &str, target: &str) -> Result<(), Reason> {
+    let method = read_method(method)?;
+    check_target(target, &method)
 }
 
 /// SECURITY: a parser that takes a bare line feed for a line end and one that does not
@@ -158,7 +169,7 @@ fn read_method(text: &str) -> Result<Method, Reason> {
         .ok_or(Reason::MethodNotAllowed)
 }
 
-fn read_target(text: &str, method: &Method) -> Result<String, Reason> {
+fn check_target(text: &str, method: &Method) -> Result<(), Reason> {
     if text.len() > MAX_TARGET_BYTES {
         return Err(Reason::TargetTooLong);
     }
@@ -167,7 +178,7 @@ fn read_target(text: &str, method: &Method) -> Result<String, Reason> {
         return Err(Reason::MalformedTarget);
     }
     if text.starts_with('/') || (text == "*" && method == Method::OPTIONS) {
-        return Ok(text.to_owned());
+        return Ok(());
     }
     Err(if text.contains("://") {
         Reason::AbsoluteForm

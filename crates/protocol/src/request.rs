@@ -23,20 +23,16 @@ pub enum Upload {
 }
 
 impl Upload {
-    /// Recognises an upload by method and exact target, in any letter case.
+    /// Recognises an upload at an endpoint by method and exact target, in any letter case.
     #[must_use]
-    pub fn recognise(head: &RequestHead) -> Option<Self> {
-        match head.method.as_str() {
-            "PUT" if head.target.eq_ignore_ascii_case("/vmAgentLog") => Some(Self::AgentLog),
-            "POST"
-                if head
-                    .target
-                    .eq_ignore_ascii_case("/machine/?comp=telemetrydata") =>
-            {
-                Some(Self::Telemetry)
-            }
-            _ => None,
-        }
+    pub fn recognise(endpoint: EndpointKind, method: &str, target: &str) -> Option<Self> {
+        let (upload, exact) = match method {
+            "PUT" => (Self::AgentLog, "/vmAgentLog"),
+            "POST" => (Self::Telemetry, "/machine/?comp=telemetrydata"),
+            _ => return None,
+        };
+        let is_upload = endpoint.is_root_only() && target.eq_ignore_ascii_case(exact);
+        is_upload.then_some(upload)
     }
 }
 
@@ -47,6 +43,15 @@ pub enum Meaning {
     Canonical(CanonicalTarget),
     /// Two parsers could read it differently.
     Ambiguous(Reason),
+}
+
+impl From<Result<CanonicalTarget, Reason>> for Meaning {
+    fn from(read: Result<CanonicalTarget, Reason>) -> Self {
+        match read {
+            Ok(target) => Self::Canonical(target),
+            Err(reason) => Self::Ambiguous(reason),
+        }
+    }
 }
 
 /// A well-formed request to an endpoint.
@@ -64,14 +69,11 @@ impl Request {
     /// # Errors
     /// [`Reason::BodyTooLarge`] when the declared length exceeds the limit.
     pub fn read(head: RequestHead, endpoint: &Endpoint) -> Result<Self, Reason> {
-        let upload = Upload::recognise(&head).filter(|_| endpoint.kind.is_root_only());
+        let upload = Upload::recognise(endpoint.kind, head.method.as_str(), &head.target);
         if matches!(head.framing, Framing::Length(length) if length > max_body_bytes(upload)) {
             return Err(Reason::BodyTooLarge);
         }
-        let meaning = match interpret(&head, endpoint) {
-            Ok(target) => Meaning::Canonical(target),
-            Err(reason) => Meaning::Ambiguous(reason),
-        };
+        let meaning = Meaning::from(interpret(&head, endpoint));
         Ok(Self {
             head,
             endpoint: endpoint.kind,

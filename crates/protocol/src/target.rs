@@ -6,6 +6,8 @@
 //! segments collapse: real clients send them, and either reading is decided alike; an
 //! empty first one does not, because what follows could be read as an authority.
 
+use std::cmp::Ordering;
+
 use crate::reason::Reason;
 
 /// A target in canonical form.
@@ -134,23 +136,30 @@ fn decode_escape(bytes: &mut std::str::Bytes<'_>) -> Result<u8, Reason> {
 
 fn canonical_query(raw: &str) -> Result<Vec<(String, String)>, Reason> {
     let mut parameters = Vec::new();
-    let mut signed_as = Vec::new();
-    for piece in raw.split('&').filter(|piece| !piece.is_empty()) {
-        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+    for (name, value) in pairs(raw) {
         if name.is_empty() {
             return Err(Reason::NamelessParameter);
         }
-        signed_as.push(name.to_ascii_lowercase() + value);
         parameters.push((canonical_name(name)?, canonical_text(value)?));
     }
-    if repeats(parameters.iter().map(|(name, _)| name.as_str())) {
+    if parameters.len() < 2 {
+        return Ok(parameters);
+    }
+    if repeats(parameters.iter().map(|(name, _)| name), Ord::cmp) {
         return Err(Reason::RepeatedParameter);
     }
-    // The signature covers name and value joined without a separator.
-    if repeats(signed_as.iter().map(String::as_str)) {
+    if repeats(pairs(raw), |one, other| {
+        signed_as(*one).cmp(signed_as(*other))
+    }) {
         return Err(Reason::CollidingParameters);
     }
     Ok(parameters)
+}
+
+/// Returns names and values as they stand in a query.
+fn pairs(raw: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pieces = raw.split('&').filter(|piece| !piece.is_empty());
+    pieces.map(|piece| piece.split_once('=').unwrap_or((piece, "")))
 }
 
 /// Reads the name of a parameter of a request or of a rule, as [`canonical_text`] does.
@@ -166,12 +175,18 @@ pub fn canonical_name(raw: &str) -> Result<String, Reason> {
     Ok(name)
 }
 
-fn repeats<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
+/// Returns the bytes that the signature covers of a parameter: name and value without a separator.
+fn signed_as((name, value): (&str, &str)) -> impl Iterator<Item = u8> {
+    let name = name.bytes().map(|byte| byte.to_ascii_lowercase());
+    name.chain(value.bytes())
+}
+
+/// Returns whether two of some texts are equal in an order.
+fn repeats<T>(texts: impl Iterator<Item = T>, order: impl Fn(&T, &T) -> Ordering) -> bool {
     let mut sorted: Vec<_> = texts.collect();
-    sorted.sort_unstable();
-    sorted
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a == b))
+    sorted.sort_unstable_by(&order);
+    let mut pairs = sorted.windows(2);
+    pairs.any(|pair| matches!(pair, [one, other] if order(one, other).is_eq()))
 }
 
 /// Reads a parameter name or value of a request or of a rule: decoded once, in lower case.
