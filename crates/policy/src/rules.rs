@@ -21,6 +21,7 @@ pub(crate) mod privilege;
 pub(crate) mod privileges;
 mod rule;
 pub(crate) mod selector;
+pub(crate) mod table;
 
 use assignments::Assignments;
 use identities::Identities;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchkey_protocol::{Attributes, Flag};
 
 use super::selector::{Kind, Selector};
+use super::table::Table;
 
 /// A kind of caller: all selectors hold, of which there is at least one, and no forbidden flag is set.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl Identity {
 const USUAL_IDENTITIES: usize = 16;
 
 /// The indexes of the identities that are filed under each text of one kind.
-type Index = HashMap<String, Vec<usize>>;
+type Index = Table<String, Vec<usize>>;
 
 /// How many identities share each text of each kind.
 type Shared<'a> = HashMap<(Kind, &'a str), usize>;
@@ -53,7 +54,7 @@ type Shared<'a> = HashMap<(Kind, &'a str), usize>;
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     all: Vec<Identity>,
-    filed: HashMap<Kind, Index>,
+    filed: Table<Kind, Index>,
     asks_for_digest: bool,
     asks_for_flags: bool,
 }
@@ -66,7 +67,7 @@ impl Identities {
                 *shared.entry((selector.kind, text)).or_default() += 1;
             }
         }
-        let mut filed: HashMap<Kind, Index> = HashMap::new();
+        let mut filed: Table<Kind, Index> = Table::default();
         for (at, identity) in all.iter().enumerate() {
             let Some(rarest) = rarest(identity, &shared) else {
                 continue;

@@ -8,6 +8,7 @@ use latchkey_protocol::target::CanonicalTarget;
 
 use super::assignments::Assignments;
 use super::privilege::{Privilege, Reach};
+use super::table::Table;
 
 /// All privileges of one reach, and whom they are granted to.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Condition {
 #[derive(Debug, Default)]
 struct Node {
     unconstrained: Vec<Condition>,
-    by_parameter: HashMap<String, HashMap<String, Vec<Condition>>>,
+    by_parameter: Table<String, Table<String, Vec<Condition>>>,
 }
 
 impl Node {
@@ -100,7 +101,7 @@ impl Node {
 #[derive(Debug, Default)]
 pub(crate) struct Privileges {
     all: Vec<Arc<Privilege>>,
-    by_path: HashMap<String, Node>,
+    by_path: Table<String, Node>,
     /// The length of the longest path in bytes: longer prefixes are not looked up.
     longest: usize,
     /// The strictest mode that a privilege is withheld in.
