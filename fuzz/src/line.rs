@@ -131,7 +131,7 @@ fn assert_judged(line: &RequestLine, answer: &Answer, now: Timestamp) {
     };
     let mut profiles = Profiles::default();
     assert!(profiles.insert(endpoint.kind, &item).is_ok());
-    let mut simulator = Simulator::new(profiles, None);
+    let mut simulator = Simulator::new(profiles, Profiles::default());
     let question = Question {
         endpoint: endpoint.kind,
         method: line.method.clone(),
@@ -139,9 +139,9 @@ fn assert_judged(line: &RequestLine, answer: &Answer, now: Timestamp) {
         caller,
         objection: None,
     };
-    // The second time it is remembered.
+    // The second time the caller is known.
     for _ in 0..2 {
-        let (_, judged) = simulator.judge(question.clone(), now);
+        let judged = simulator.judge(&question, now);
         assert_eq!(judged.candidate.as_ref(), Some(answer));
     }
 }

@@ -198,23 +198,6 @@ pub fn policy(
 /// # Errors
 /// The reason that the agent would refuse with.
 pub fn request(endpoint: &Endpoint, method: &str, target: &[u8]) -> Result<Request, Reason> {
-    let address = endpoint.addresses.first();
-    let host = address.map_or(String::new(), ToString::to_string);
-    request_for(
-        endpoint,
-        &format!("{host}:{}", endpoint.port),
-        method,
-        target,
-    )
-}
-
-/// Reads method and target as the agent would on the wire, with any `Host`.
-pub(crate) fn request_for(
-    endpoint: &Endpoint,
-    host: &str,
-    method: &str,
-    target: &[u8],
-) -> Result<Request, Reason> {
     // SECURITY: a line feed in a recorded target would let it write headers of its own.
     if target.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         return Err(Reason::MalformedTarget);
@@ -222,7 +205,9 @@ pub(crate) fn request_for(
     if method.contains(['\r', '\n', ' ']) {
         return Err(Reason::MalformedHead);
     }
-    let tail = format!(" HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let address = endpoint.addresses.first();
+    let host = address.map_or(String::new(), ToString::to_string);
+    let tail = format!(" HTTP/1.1\r\nHost: {host}:{}\r\n\r\n", endpoint.port);
     let head = [method.as_bytes(), b" ", target, tail.as_bytes()].concat();
     match parse(&head)? {
         Parsed::Complete(head, _) => Request::read(*head, endpoint),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use latchkey_protocol::{Caller, Mode, Reason, Request};
 
 use crate::endpoint::{EndpointPolicy, KeyState};
-use crate::judge::{Finding, Question, Signing, Subject, Verdict};
+use crate::judge::{Finding, KnownIdentities, Question, Signing, Subject, Verdict};
 use crate::rules::{Rule, RuleSet};
 
 /// What a decision rests on, for the record.
@@ -188,12 +188,13 @@ pub fn decide(
     key: KeyState,
     now: Timestamp,
 ) -> Decision {
+    let known = KnownIdentities::default();
     let Finding {
         mode,
         rule,
         outcome,
         is_provisional,
-    } = Subject::new(caller, policy).judge(&Question::from(&request), key, now);
+    } = Subject::new(caller, policy, &known).judge(&Question::from(&request), key, now);
     let basis = Basis {
         mode,
         rules: policy.rules().cloned(),

@@ -42,13 +42,17 @@ impl<'a> From<&'a Request> for Question<'a> {
     }
 }
 
-/// A caller under the policy of one endpoint. Its identities are looked up when they are first asked
-/// for, and then known for every further question.
+/// The identities of one caller under one policy: looked up when they are first asked for, and then
+/// known for every further question.
+#[derive(Debug, Default)]
+pub struct KnownIdentities(OnceCell<Vec<usize>>);
+
+/// A caller under the policy of one endpoint.
 #[derive(Debug)]
 pub struct Subject<'a> {
     caller: &'a Caller,
     policy: &'a EndpointPolicy,
-    identities: OnceCell<Vec<usize>>,
+    known: &'a KnownIdentities,
 }
 
 /// How a permitted request travels.
@@ -126,13 +130,17 @@ impl Finding {
 }
 
 impl<'a> Subject<'a> {
-    /// Looks at a caller under a policy.
+    /// Looks at a caller under a policy; `known` is of this caller under this policy alone.
     #[must_use]
-    pub const fn new(caller: &'a Caller, policy: &'a EndpointPolicy) -> Self {
+    pub const fn new(
+        caller: &'a Caller,
+        policy: &'a EndpointPolicy,
+        known: &'a KnownIdentities,
+    ) -> Self {
         Self {
             caller,
             policy,
-            identities: OnceCell::new(),
+            known,
         }
     }
 

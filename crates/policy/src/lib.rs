@@ -32,7 +32,7 @@ pub use decide::{Basis, Decision, Permit, Refusal, decide};
 pub use document::{InvalidProfile, ProblemKind, ProfileProblem};
 pub use endpoint::{EndpointPolicy, KeyState};
 pub use explain::{Explanation, explain};
-pub use judge::{Finding, Question, Signing, Subject, Verdict};
+pub use judge::{Finding, KnownIdentities, Question, Signing, Subject, Verdict};
 pub use lint::lint;
 pub use local::LocalRules;
 pub use rules::{Access, Rule, RuleSet};

@@ -1,21 +1,28 @@
 //! What a profile would make of recorded or imagined requests, beside what another one makes of them.
 //!
-//! Every answer is [`decide`](crate::decide())'s own. Equal questions are asked once: what was
-//! answered is kept, within a bound, so that a log of millions costs little memory.
+//! Every answer is that of [`decide`](crate::decide())'s own checks. A request is read once and a
+//! caller looked at once, and no text is made, so that a log of millions costs little.
+
+use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use latchkey_protocol::authorization::AuthorizationItem;
-use latchkey_protocol::{Caller, Endpoint, EndpointKind, Reason};
+use latchkey_protocol::{Caller, Endpoint, EndpointKind, EndpointTable, Mode, Reason};
 
-use crate::case::{self, Answer, Verdict};
+use crate::case::{Answer, Verdict};
 use crate::document::InvalidProfile;
 use crate::endpoint::EndpointPolicy;
+use crate::judge::KnownIdentities;
+use crate::rules::RuleSet;
 
-mod memo;
+mod callers;
+mod line;
 mod recorded;
 mod tally;
 
-use memo::Memo;
+use callers::Callers;
+use line::Line;
 pub use recorded::{Recorded, RecordedError};
 pub use tally::{Finding, Group, Sighting, Tally};
 
@@ -34,12 +41,14 @@ pub struct Question {
     pub objection: Option<Reason>,
 }
 
-/// The profiles of one machine, by endpoint.
+/// How many endpoints profiles are in force at.
+const ENDPOINTS: usize = 3;
+
+/// The profiles of one machine.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    policies: Vec<(Endpoint, EndpointPolicy)>,
-    /// When Audit ends in one of them.
-    ends: Vec<Timestamp>,
+    /// One for each endpoint at most.
+    policies: Vec<EndpointPolicy>,
 }
 
 impl Profiles {
@@ -58,24 +67,26 @@ impl Profiles {
                 &[EndpointKind::WireServer, EndpointKind::HostGa]
             }
         };
-        for kind in kinds {
-            let Ok(endpoint) = case::endpoint(kind.as_str()) else {
-                continue;
-            };
-            let policy = case::policy(&endpoint, Some(item))?;
-            self.ends.extend(policy.audit_until());
-            self.policies.retain(|(known, _)| known.kind != *kind);
-            self.policies.push((endpoint, policy));
-        }
+        let rules = Arc::new(RuleSet::compile(item)?);
+        self.policies
+            .retain(|policy| !kinds.contains(&policy.kind()));
+        let policies = kinds
+            .iter()
+            .map(|kind| EndpointPolicy::in_force(*kind, Arc::clone(&rules)));
+        self.policies.extend(policies);
         Ok(())
     }
 
-    /// Answers a question; nothing if its endpoint has no profile.
-    #[must_use]
-    pub fn answer(&self, question: &Question, now: Timestamp) -> Option<Answer> {
-        let mut policies = self.policies.iter();
-        let (endpoint, policy) = policies.find(|(known, _)| known.kind == question.endpoint)?;
-        Some(answer(question, endpoint, policy, now))
+    fn answer(
+        &self,
+        kind: EndpointKind,
+        line: &Line<'_>,
+        known: &[KnownIdentities; ENDPOINTS],
+        now: Timestamp,
+    ) -> Option<Answer> {
+        let mut policies = self.policies.iter().zip(known);
+        let (policy, known) = policies.find(|(policy, _)| policy.kind() == kind)?;
+        Some(line.answer(policy, known, now))
     }
 }
 
@@ -87,28 +98,8 @@ pub fn answer(
     policy: &EndpointPolicy,
     now: Timestamp,
 ) -> Answer {
-    let Some(objection) = question.objection else {
-        return match case::request(endpoint, &question.method, &question.target) {
-            Ok(request) => Answer::to(request, &question.caller, policy, now),
-            Err(reason) => Answer::malformed(reason),
-        };
-    };
-    // The headers are not recorded: a foreign host stands for whatever was wrong with them, which
-    // the mode table treats alike.
-    match case::request_for(endpoint, FOREIGN_HOST, &question.method, &question.target) {
-        Ok(request) => {
-            let mut answer = Answer::to(request, &question.caller, policy, now);
-            if answer.reason == Some(Reason::ForeignHost) {
-                answer.reason = Some(objection);
-            }
-            answer
-        }
-        Err(reason) => Answer::malformed(reason),
-    }
+    Line::read(question, endpoint).answer(policy, &KnownIdentities::default(), now)
 }
-
-/// A host that no endpoint answers for (RFC 2606).
-const FOREIGN_HOST: &str = "foreign.invalid";
 
 /// What a change of profile does to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +134,8 @@ impl Change {
 /// The answers of the candidate, and of the current profiles if there are any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
+    /// What people know the caller by.
+    pub caller: Rc<str>,
     /// The candidate's; nothing if the endpoint has no profile.
     pub candidate: Option<Answer>,
     /// What is in force now.
@@ -153,44 +146,39 @@ pub struct Judged {
 #[derive(Debug)]
 pub struct Simulator {
     candidate: Profiles,
-    current: Option<Profiles>,
-    memo: Memo,
+    current: Profiles,
+    endpoints: EndpointTable,
+    callers: Callers,
 }
 
 impl Simulator {
     /// Takes the profiles.
     #[must_use]
-    pub fn new(candidate: Profiles, current: Option<Profiles>) -> Self {
+    pub fn new(candidate: Profiles, current: Profiles) -> Self {
         Self {
             candidate,
             current,
-            memo: Memo::default(),
+            endpoints: EndpointTable::azure(Mode::Enforce),
+            callers: Callers::default(),
         }
     }
 
-    /// Returns what is in force now makes of a question, if anything is.
-    #[must_use]
-    pub fn current(&self, question: &Question, now: Timestamp) -> Option<Answer> {
-        self.current.as_ref()?.answer(question, now)
-    }
-
     /// Answers a question as of a point of time.
-    pub fn judge(&mut self, question: Question, now: Timestamp) -> (&Question, &Judged) {
-        let profiles = std::iter::once(&self.candidate).chain(&self.current);
-        let ends = profiles.flat_map(|profiles| &profiles.ends);
-        // All that a decision takes from the time is which Audits have ended.
-        let ended = ends.filter(|end| **end <= now).count();
-        let Self {
-            candidate,
-            current,
-            memo,
-        } = self;
-        memo.get_or_insert(question, ended, |question| Judged {
-            candidate: candidate.answer(question, now),
-            current: current
-                .as_ref()
-                .and_then(|current| current.answer(question, now)),
-        })
+    pub fn judge(&mut self, question: &Question, now: Timestamp) -> Judged {
+        let kind = question.endpoint;
+        let caller = self.callers.meet(&question.caller);
+        let mut endpoints = self.endpoints.as_slice().iter();
+        let endpoint = endpoints.find(|endpoint| endpoint.kind == kind);
+        let line = endpoint.map(|endpoint| Line::read(question, endpoint));
+        let under = |profiles: &Profiles, known| {
+            let line = line.as_ref()?;
+            profiles.answer(kind, line, known, now)
+        };
+        Judged {
+            candidate: under(&self.candidate, &caller.candidate),
+            current: under(&self.current, &caller.current),
+            caller: Rc::clone(&caller.name),
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use jiff::Timestamp;
-use latchkey_policy::{EndpointPolicy, KeyState, Question, RuleSet, Subject, Verdict, decide};
+use latchkey_policy::{
+    EndpointPolicy, KeyState, KnownIdentities, Question, RuleSet, Subject, Verdict, decide,
+};
 use latchkey_protocol::EndpointKind;
 
 #[path = "../benches/decide/profile.rs"]
@@ -45,7 +47,8 @@ fn decision_allocates_at_most_once() {
 fn further_question_of_a_known_caller_allocates_nothing() {
     let (policy, request) = (policy(100), profile::request(100));
     let caller = profile::caller("user99");
-    let subject = Subject::new(&caller, &policy);
+    let known = KnownIdentities::default();
+    let subject = Subject::new(&caller, &policy, &known);
     let question = Question::from(&request);
     assert_eq!(
         subject.judge(&question, KeyState::Held, NOW).verdict(),

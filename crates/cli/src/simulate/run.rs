@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use latchkey_agent::failure::with_causes;
 use latchkey_policy::EndpointPolicy;
 use latchkey_policy::case::{self, Answer, CaseError, RequestLine, Verdict};
-use latchkey_policy::simulate::{self, Change, Profiles, Question, Recorded, Simulator, Tally};
+use latchkey_policy::simulate::{
+    self, Change, Judged, Profiles, Question, Recorded, Simulator, Tally,
+};
 use latchkey_protocol::authorization::AuthorizationItem;
-use latchkey_protocol::{Caller, EndpointKind, Reason};
+use latchkey_protocol::{EndpointKind, Reason};
 use latchkey_record::AuditRecord;
 use serde_json::Value;
 
@@ -77,7 +79,7 @@ impl Run {
         Self {
             has_candidate: candidate.is_some(),
             has_current: current.is_some(),
-            simulator: Simulator::new(candidate.unwrap_or_default(), current),
+            simulator: Simulator::new(candidate.unwrap_or_default(), current.unwrap_or_default()),
             brought: None,
             now: arguments.now.unwrap_or_else(Timestamp::now),
             fail_on: arguments
@@ -170,7 +172,7 @@ impl Run {
         let recorded =
             Recorded::try_from(record).map_err(|error| Unjudged::of(Some(id.clone()), &error))?;
         let (question, time) = (recorded.question, recorded.time);
-        self.judge(id, question, time, recorded.verdict)
+        self.judge(id, &question, time, recorded.verdict)
     }
 
     fn request(&mut self, line: &RequestLine) -> Result<AnswerLine, Unjudged> {
@@ -187,7 +189,7 @@ impl Run {
         let time = line.time.unwrap_or(self.now);
         let item = line.item().map_err(|error| case(&error))?;
         if item.is_none() && self.has_candidate {
-            return self.judge(id, question, time, None);
+            return self.judge(id, &question, time, None);
         }
         let policy = self
             .policy(&endpoint, item)
@@ -195,15 +197,8 @@ impl Run {
         let answer = self
             .pace
             .judge(1, || simulate::answer(&question, &endpoint, &policy, time));
-        let before = self.simulator.current(&question, time);
-        let before = before.map(|before| before.verdict);
-        Ok(self.count(
-            id,
-            (question.endpoint, &question.caller),
-            &answer,
-            before,
-            || example(&question),
-        ))
+        let judged = self.simulator.judge(&question, time);
+        Ok(self.count(id, &question, &judged, &answer, None))
     }
 
     /// Compiles the profile that a line brings, or returns that of the line before.
@@ -231,41 +226,42 @@ impl Run {
     fn judge(
         &mut self,
         id: Value,
-        question: Question,
+        question: &Question,
         time: Timestamp,
         recorded: Option<Verdict>,
     ) -> Result<AnswerLine, Unjudged> {
         let decisions = 1 + usize::from(self.has_current);
-        let (simulator, kind) = (&mut self.simulator, question.endpoint);
-        let (question, judged) = self
+        let simulator = &mut self.simulator;
+        let judged = self
             .pace
             .judge(decisions, || simulator.judge(question, time));
-        let Some(answer) = judged.candidate.clone() else {
-            let problem = format!("no profile is given for the endpoint `{kind}`");
+        let Some(answer) = &judged.candidate else {
+            let problem = format!(
+                "no profile is given for the endpoint `{}`",
+                question.endpoint
+            );
             return Err(Unjudged {
                 id: Some(id),
                 reason: None,
                 problem,
             });
         };
-        let current = judged.current.as_ref().map(|current| current.verdict);
-        let before = if self.has_current { current } else { recorded };
-        self.tally
-            .add((kind, &question.caller), &answer, before, || {
-                example(question)
-            });
-        Ok(AnswerLine::judged(id, &answer, before))
+        Ok(self.count(id, question, &judged, answer, recorded))
     }
 
+    /// Counts an answer beside what is in force now, or else what was recorded.
     fn count(
         &mut self,
         id: Value,
-        who: (EndpointKind, &Caller),
+        question: &Question,
+        judged: &Judged,
         answer: &Answer,
-        before: Option<Verdict>,
-        example: impl FnOnce() -> String,
+        recorded: Option<Verdict>,
     ) -> AnswerLine {
-        self.tally.add(who, answer, before, example);
+        let current = judged.current.as_ref().map(|current| current.verdict);
+        let before = if self.has_current { current } else { recorded };
+        let who = (question.endpoint, &*judged.caller);
+        self.tally.add(who, answer, before, || example(question));
         AnswerLine::judged(id, answer, before)
     }
 

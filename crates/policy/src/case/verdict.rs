@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::KEY;
 use crate::decide::{Decision, decide};
 use crate::endpoint::EndpointPolicy;
-use crate::judge;
+use crate::judge::{self, Finding};
 use crate::rules::Rule;
 
 /// What becomes of a request.
@@ -72,17 +72,32 @@ impl Answer {
     }
 }
 
+impl From<judge::Verdict> for Verdict {
+    fn from(verdict: judge::Verdict) -> Self {
+        match verdict {
+            judge::Verdict::Allow => Self::Allow,
+            judge::Verdict::Audit => Self::Audit,
+            judge::Verdict::Deny => Self::Deny,
+        }
+    }
+}
+
 impl From<&Decision> for Answer {
     fn from(decision: &Decision) -> Self {
-        let verdict = match decision.verdict() {
-            judge::Verdict::Allow => Verdict::Allow,
-            judge::Verdict::Audit => Verdict::Audit,
-            judge::Verdict::Deny => Verdict::Deny,
-        };
         Self {
-            verdict,
+            verdict: decision.verdict().into(),
             reason: decision.reason(),
             rule: decision.basis().rule().cloned(),
+        }
+    }
+}
+
+impl From<Finding> for Answer {
+    fn from(finding: Finding) -> Self {
+        Self {
+            verdict: finding.verdict().into(),
+            reason: finding.reason(),
+            rule: finding.rule,
         }
     }
 }

@@ -74,7 +74,7 @@ impl Subject<'_> {
         };
         let identities = || {
             let identify = || rules.identify(attributes);
-            self.identities.get_or_init(identify).as_slice()
+            self.known.0.get_or_init(identify).as_slice()
         };
         let rule = rules
             .allow(target, question.method, identities, now)

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use latchkey_protocol::{Caller, EndpointKind, Reason};
+use latchkey_protocol::{EndpointKind, Reason};
 
 use super::Change;
 use crate::case::{Answer, Verdict};
@@ -67,10 +67,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a request that was judged.
+    /// Counts a request that was judged, by the name of its caller.
     pub fn add(
         &mut self,
-        (endpoint, caller): (EndpointKind, &Caller),
+        (endpoint, caller): (EndpointKind, &str),
         answer: &Answer,
         before: Option<Verdict>,
         example: impl FnOnce() -> String,
@@ -81,12 +81,10 @@ impl Tally {
         if let Some(change) = change {
             *self.changes.entry(change).or_default() += 1;
         }
-        let name = name(caller);
-        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&name) {
+        let Some(group) = self.group(caller) else {
             self.ungrouped += 1;
             return;
-        }
-        let group = self.groups.entry(name).or_default();
+        };
         group.requests += 1;
         if answer.verdict == Verdict::Allow && change.is_none() {
             return;
@@ -99,6 +97,17 @@ impl Tally {
             rule: answer.rule.clone(),
         };
         group.add(finding, example);
+    }
+
+    fn group(&mut self, caller: &str) -> Option<&mut Group> {
+        // The usual case needs no copy of a name that is known already.
+        if !self.groups.contains_key(caller) {
+            if self.groups.len() >= MAX_GROUPS {
+                return None;
+            }
+            self.groups.insert(caller.to_owned(), Group::default());
+        }
+        self.groups.get_mut(caller)
     }
 
     /// Counts a request that cannot be judged.
@@ -136,21 +145,5 @@ impl Group {
         } else {
             self.unlisted += 1;
         }
-    }
-}
-
-/// Returns what people know a caller by: its unit, container or user, and its script or executable.
-fn name(caller: &Caller) -> String {
-    let Ok(attributes) = &caller.attributes else {
-        return "a process that could not be described".to_owned();
-    };
-    let unit = attributes.systemd_unit.as_deref();
-    let container = attributes.container_id.as_deref();
-    let user = attributes.user_name.as_deref();
-    let owner = unit.or(container).or(user).unwrap_or("somebody");
-    let script = attributes.script_path.as_deref();
-    match script.or(attributes.executable.as_deref()) {
-        Some(program) => format!("{owner} {program}"),
-        None => owner.to_owned(),
     }
 }

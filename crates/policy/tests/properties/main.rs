@@ -15,8 +15,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use latchkey_policy::explain::ModeSource;
 use latchkey_policy::{
-    Access, Decision, EndpointPolicy, KeyState, Question, Rule, RuleSet, Signing, Subject, Verdict,
-    decide, explain,
+    Access, Decision, EndpointPolicy, KeyState, KnownIdentities, Question, Rule, RuleSet, Signing,
+    Subject, Verdict, decide, explain,
 };
 use latchkey_protocol::authorization::{
     AccessControlRules, AuthorizationItem, Identity, Privilege, QueryParameters, Role,
@@ -33,6 +33,7 @@ mod compare;
 mod exported;
 mod lint;
 mod naive;
+mod simulated;
 mod strategy;
 
 use strategy::{assignment, caller, endpoint, item, key, method, now, respell, target};
@@ -186,7 +187,8 @@ proptest! {
     ) {
         let request = request(method, &target, &endpoint).unwrap();
         let policy = policy(endpoint.kind, item.as_ref());
-        let subject = Subject::new(&caller, &policy);
+        let known = KnownIdentities::default();
+        let subject = Subject::new(&caller, &policy, &known);
         let finding = subject.judge(&Question::from(&request), key, now);
         let explanation = explain(&request, &caller, &policy, key, now);
         let decision = decide(request, &caller, &policy, key, now);
