@@ -1,7 +1,7 @@
 //! Learns access control profiles from requests that were recorded, whatever recorded them.
 //!
 //! A [`Learner`] is fed with [`Sample`]s and keeps counts, not requests: memory is bounded by the
-//! limits in `tally.rs`, whatever arrives, and what a limit keeps out is counted. The same samples
+//! limits in `tally`, whatever arrives, and what a limit keeps out is counted. The same samples
 //! give the same profile in any order. Nothing becomes a rule that did not come through fine, and
 //! nothing that yields tokens or certificates becomes one for a caller in doubt: it is listed as in
 //! need of a decision, and [`Options::accept`] takes that decision.
