@@ -53,3 +53,20 @@ pub(crate) fn region(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     }
 }
+
+/// A mode that profiles are learned or tried in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    Audit,
+    Enforce,
+}
+
+impl Mode {
+    /// Returns the word as profiles have it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Audit => "Audit",
+            Self::Enforce => "Enforce",
+        }
+    }
+}

@@ -14,7 +14,7 @@ use latchkey_policy::document::{self, Resource};
 use latchkey_policy::learn::Options;
 use latchkey_protocol::EndpointKind;
 
-use crate::arguments::{Arguments, Format, region};
+use crate::arguments::{Arguments, Format, Mode, region};
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -124,13 +124,6 @@ impl From<Form> for document::Form {
     }
 }
 
-/// The mode that the profiles set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    Audit,
-    Enforce,
-}
-
 impl Learn {
     /// Returns what the body of a version has beside mode and rules.
     fn resource(&self) -> Resource {
@@ -189,10 +182,7 @@ pub(crate) fn run(learn: &Learn) -> Exit {
 
 fn read(learn: &Learn) -> Result<Intake, Exit> {
     let options = Options {
-        mode: match learn.mode {
-            Mode::Audit => "Audit".to_owned(),
-            Mode::Enforce => "Enforce".to_owned(),
-        },
+        mode: learn.mode.as_str().to_owned(),
         accept: learn.accept.iter().cloned().collect(),
         min_count: learn.min_count,
         fine_statuses: learn.also_status.iter().copied().collect(),

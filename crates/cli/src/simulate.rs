@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use latchkey_policy::simulate::{Change, Profiles};
 use latchkey_protocol::EndpointKind;
 
-use crate::arguments::Format;
+use crate::arguments::{Format, Mode};
 use crate::document;
 use crate::exit::Exit;
 use crate::terminal;
@@ -25,11 +25,15 @@ mod summary;
 /// "caller"}, one per line, in an array or as {"vectors": [...]}; gzip is unpacked. A request may
 /// bring its own "profile". Recorded verdicts are compared with unless --current is given.
 ///
-/// Exit codes: 0 nothing that --fail-on names; 1 a file cannot be read; 2 something that --fail-on
-/// names; 3 a document is invalid; 64 the command line is wrong.
+/// What Audit lets through counts as let through, so by new-deny a profile in Audit never gives exit
+/// code 2: try it with --mode enforce.
+///
+/// Exit codes: 0 nothing that --fail-on names, or nothing to compare with; 1 a file cannot be read; 2
+/// something that --fail-on names; 3 a document is invalid; 64 the command line is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   latchkey simulate --profile new.json --requests /var/log/latchkey/audit.jsonl
+  latchkey simulate --profile audited.json --mode enforce --requests audit.jsonl
   latchkey simulate --profile imds=new.json --profile wireserver=wire.json \\
       --requests audit.jsonl.1.gz audit.jsonl
   latchkey simulate --profile new.json --current old.json --requests cases.jsonl --format json")]
@@ -37,6 +41,9 @@ pub(crate) struct Simulate {
     /// The candidate: for every endpoint, or for the one that is named.
     #[arg(long, value_name = "[ENDPOINT=]FILE")]
     profile: Vec<ProfileArgument>,
+    /// Judge as if the candidate said this mode; assignments keep modes of their own.
+    #[arg(long, value_enum, requires = "profile")]
+    mode: Option<Mode>,
     /// What is in force now.
     #[arg(long, value_name = "[ENDPOINT=]FILE")]
     current: Vec<ProfileArgument>,
@@ -118,8 +125,8 @@ fn simulate(arguments: &Simulate) -> Result<Exit, Exit> {
         terminal::complain("standard input can be read once: give `-` once");
         return Err(Exit::Usage);
     }
-    let candidate = read(&arguments.profile, arguments.format)?;
-    let current = read(&arguments.current, arguments.format)?;
+    let candidate = read(&arguments.profile, arguments.mode, arguments.format)?;
+    let current = read(&arguments.current, None, arguments.format)?;
     let bar = progress(&arguments.requests);
     let mut run = run::Run::new(candidate, current, arguments);
     let ended = run.all(&arguments.requests, &bar);
@@ -128,20 +135,28 @@ fn simulate(arguments: &Simulate) -> Result<Exit, Exit> {
     Ok(run.finish())
 }
 
-/// Reads profiles; none if none is named.
-fn read(arguments: &[ProfileArgument], format: Format) -> Result<Option<Profiles>, Exit> {
+/// Reads profiles, for another mode than their own if one is given; none if none is named.
+fn read(
+    arguments: &[ProfileArgument],
+    mode: Option<Mode>,
+    format: Format,
+) -> Result<Option<Profiles>, Exit> {
     let mut profiles = Profiles::default();
     // Those for all endpoints come first, so that one that is for a single endpoint holds there.
     let mut sorted: Vec<_> = arguments.iter().collect();
     sorted.sort_by_key(|argument| argument.endpoint.is_some());
     for argument in &sorted {
         let loaded = document::load_as(&argument.file, format)?;
+        let mut item = loaded.item().clone();
+        if let Some(mode) = mode {
+            mode.as_str().clone_into(&mut item.mode);
+        }
         let kinds = match argument.endpoint {
             Some(kind) => vec![kind],
             None => vec![EndpointKind::Imds, EndpointKind::WireServer],
         };
         for kind in kinds {
-            let inserted = profiles.insert(kind, loaded.item());
+            let inserted = profiles.insert(kind, &item);
             inserted.map_err(|error| {
                 terminal::complain(&format!("{}: {error}", document::name(&argument.file)));
                 Exit::Invalid

@@ -85,6 +85,59 @@ fn what_was_allowed_and_would_be_refused_is_code_2() {
 }
 
 #[test]
+fn nothing_to_compare_with_is_never_code_2() {
+    let never_judged = record(1, "bob")
+        .replace("\"forwarded\"", "\"refused\"")
+        .replace("\"reason\":null", "\"reason\":\"audit_queue_full\"");
+    for (input, fail_on) in [
+        (request("bob"), "new-deny"),
+        (request("alice"), "new-allow"),
+        (never_judged.clone(), "new-deny,new-allow"),
+        (never_judged.replace("bob", "alice"), "new-deny,new-allow"),
+    ] {
+        let ran = simulate(&input, &["--fail-on", fail_on]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains("nothing to compare with"), "{ran:?}");
+    }
+}
+
+#[test]
+fn recorded_refusal_that_would_be_let_through_is_code_2_if_asked_for() {
+    let refused = record(1, "alice")
+        .replace("\"forwarded\"", "\"refused\"")
+        .replace("\"reason\":null", "\"reason\":\"caller_not_assigned\"");
+    for (arguments, code) in [(&[][..], 0), (&["--fail-on", "new-allow"], 2)] {
+        let ran = simulate(&refused, arguments);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.out.contains("1 that were refused would be let through"));
+    }
+}
+
+#[test]
+fn candidate_in_audit_refuses_nothing_until_it_is_tried_in_enforce() {
+    let audit = written(&item("Audit", "alice"));
+    let audit = audit.path().to_str().unwrap();
+    let input = format!("{}\n{}\n", record(1, "alice"), record(2, "bob"));
+    for (mode, code, says) in [
+        (&[][..], 0, "1 allow, 1 audit, 0 deny"),
+        (&["--mode", "audit"], 0, "1 allow, 1 audit, 0 deny"),
+        (&["--mode", "enforce"], 2, "1 allow, 0 audit, 1 deny"),
+    ] {
+        let fixed = ["simulate", "--requests", "-", "--profile", audit];
+        let ran = latchkey(&[&fixed[..], mode].concat(), &input);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.out.contains(says), "{ran:?}");
+    }
+    // What is in force now stays what it is: bob was let through by it, and would not be.
+    let both = ["--current", audit, "--mode", "enforce"];
+    let fixed = ["simulate", "--requests", "-", "--profile", audit];
+    let ran = latchkey(&[&fixed[..], &both].concat(), &request("bob"));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let without_profile = ["simulate", "--requests", "-", "--mode", "enforce"];
+    assert_eq!(latchkey(&without_profile, "").code, 64);
+}
+
+#[test]
 fn summary_names_who_would_be_refused_how_often_and_by_what() {
     let records: String = (1..=5)
         .map(|at| record(at, if at < 4 { "bob" } else { "alice" }) + "\n")
