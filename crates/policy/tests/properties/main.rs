@@ -70,6 +70,8 @@ fn config() -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
+        // About one profile per case is drawn again; the usual bound ends a run of many cases.
+        max_local_rejects: u32::MAX,
         ..ProptestConfig::default()
     }
 }
