@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use latchkey_protocol::authorization::AuthorizationItem;
 use latchkey_protocol::head::{Parsed, parse};
-use latchkey_protocol::{Caller, Endpoint, EndpointTable, Mode, Reason, Request};
+use latchkey_protocol::{Caller, Endpoint, EndpointTable, Mode, Reason, Request, objects_only};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ pub use verdict::{Answer, Verdict};
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = schema::other_names))]
+#[serde(remote = "Self")]
 pub struct RequestLine {
     /// What the answer is found by; any JSON value.
     #[serde(default)]
@@ -66,6 +67,8 @@ pub struct RequestLine {
     #[serde(default)]
     profile_text: Option<String>,
 }
+
+objects_only!(RequestLine);
 
 /// Why a line cannot be judged.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +120,7 @@ impl RequestLine {
     pub fn item(&self) -> Result<Option<AuthorizationItem>, CaseError> {
         let item = match (&self.profile_text, &self.profile) {
             (Some(text), _) => serde_json::from_str(text).map(Some),
-            (None, Some(value)) => AuthorizationItem::deserialize(value).map(Some),
+            (None, Some(value)) => Deserialize::deserialize(value).map(Some),
             (None, None) => Ok(None),
         };
         item.map_err(CaseError::ProfileForm)

@@ -3,8 +3,10 @@
 //! A file is read more strictly than a profile. It holds only where the host asks for it
 //! ([`Contract`]), and never changes the mode.
 
-use latchkey_protocol::Mode;
+use std::collections::HashSet;
+
 use latchkey_protocol::authorization::{AccessControlRules, RoleAssignment};
+use latchkey_protocol::{Mode, objects_only_both_ways};
 use serde::{Deserialize, Serialize};
 
 use crate::document::place::escaped;
@@ -19,7 +21,7 @@ pub use contract::{Contract, MergeError};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct LocalRules {
     /// `Allow` or `Deny`, in any letter case: instead of the host's default access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +37,8 @@ pub struct LocalRules {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<AccessControlRules>,
 }
+
+objects_only_both_ways!(LocalRules);
 
 impl LocalRules {
     /// Returns the rules with all four lists, if there are any.
@@ -142,9 +146,9 @@ fn references(names: &[String], mut report: impl FnMut(String, LocalKind)) {
     if names.is_empty() {
         report(String::new(), LocalKind::NoReference);
     }
+    let mut known = HashSet::with_capacity(names.len());
     for (at, name) in names.iter().enumerate() {
-        let mut before = names.iter().take(at);
-        if before.any(|known| known == name) {
+        if !known.insert(name) {
             report(format!("/{at}"), LocalKind::RepeatedReference(name.clone()));
         }
     }

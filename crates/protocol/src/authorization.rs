@@ -8,11 +8,14 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::objects_only_both_ways;
+
 #[cfg(feature = "schema")]
 pub mod schema;
 
 /// The items of one machine, by endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AuthorizationRules {
     /// The item of the instance metadata service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +32,7 @@ pub struct AuthorizationRules {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct AuthorizationItem {
     /// `Allow` or `Deny`, for requests that no privilege covers.
     #[cfg_attr(feature = "schema", schemars(schema_with = "schema::access"))]
@@ -52,7 +55,7 @@ pub struct AuthorizationItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct AccessControlRules {
     /// What can be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +75,7 @@ pub struct AccessControlRules {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Privilege {
     /// Unique among privileges.
     #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
@@ -97,7 +100,7 @@ pub struct Privilege {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Role {
     /// Unique among roles.
     #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
@@ -110,7 +113,7 @@ pub struct Role {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Identity {
     /// Unique among identities.
     #[cfg_attr(feature = "schema", schemars(schema_with = "schema::name"))]
@@ -171,7 +174,7 @@ pub struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct RoleAssignment {
     /// The name of a role.
     pub role: String,
@@ -186,6 +189,16 @@ pub struct RoleAssignment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
+
+objects_only_both_ways!(
+    AuthorizationRules,
+    AuthorizationItem,
+    AccessControlRules,
+    Privilege,
+    Role,
+    Identity,
+    RoleAssignment,
+);
 
 /// Parameters with their values, in the order of the document.
 ///

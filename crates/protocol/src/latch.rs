@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::key::{KeyError, KeyId, KeyIdError, SigningKey};
+use crate::object::Object;
 use crate::signature::SCHEME;
 
 /// The path of the status call.
@@ -86,8 +87,11 @@ impl IssuedKey {
     /// # Errors
     /// When it is not a usable key.
     pub fn parse(json: &[u8]) -> Result<Self, IssuedKeyError> {
-        let document: KeyDocument<'_> =
-            serde_json::from_slice(json).map_err(|_withheld| IssuedKeyError::Malformed)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let document = KeyDocument::deserialize(Object(&mut deserializer));
+        let document = document.map_err(|_withheld| IssuedKeyError::Malformed)?;
+        let end = deserializer.end();
+        end.map_err(|_withheld| IssuedKeyError::Malformed)?;
         if document.authorization_scheme != SCHEME {
             return Err(IssuedKeyError::UnknownScheme);
         }
@@ -161,6 +165,19 @@ mod tests {
             assert!(!refused.to_string().contains("ZZZZ"));
             assert_eq!(refused, error);
         }
+    }
+
+    #[test]
+    fn list_is_taken_for_no_key() {
+        let members: serde_json::Map<_, _> = serde_json::from_str(FILE).unwrap();
+        let list: Vec<_> = members.into_iter().map(|(_, value)| value).collect();
+        let list = serde_json::to_vec(&list).unwrap();
+        assert_eq!(
+            IssuedKey::parse(&list).unwrap_err(),
+            IssuedKeyError::Malformed
+        );
+        let trailing = format!("{FILE} 1");
+        assert!(IssuedKey::parse(trailing.as_bytes()).is_err());
     }
 
     #[test]

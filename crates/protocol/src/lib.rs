@@ -21,6 +21,7 @@ pub mod header;
 pub mod key;
 pub mod latch;
 pub mod mode;
+pub mod object;
 pub mod reason;
 pub mod request;
 pub mod signature;

@@ -9,11 +9,12 @@ use crate::authorization::{AuthorizationItem, AuthorizationRules};
 use crate::endpoint::EndpointKind;
 use crate::key::KeyId;
 use crate::mode::Mode;
+use crate::objects_only_both_ways;
 use crate::signature::SCHEME;
 
 /// The status response as it travels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct StatusDocument {
     /// The scheme that the host verifies.
     pub authorization_scheme: String,
@@ -40,6 +41,8 @@ pub struct StatusDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_rules: Option<AuthorizationRules>,
 }
+
+objects_only_both_ways!(StatusDocument);
 
 /// Why a status response is not usable.
 #[derive(Debug, thiserror::Error)]

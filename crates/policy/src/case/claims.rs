@@ -4,7 +4,7 @@
 //! known counts as set.
 
 use latchkey_protocol::flag::FlagError;
-use latchkey_protocol::{Attributes, Caller, Elevation, Flag, Flags};
+use latchkey_protocol::{Attributes, Caller, Elevation, Flag, Flags, objects_only};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ const DELETED: &str = " (deleted)";
 /// A caller in the form of the deployed agent's claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", default)]
+#[serde(remote = "Self", rename_all = "camelCase", default)]
 pub struct CallerClaims {
     /// The name of the effective user.
     pub user_name: Option<String>,
@@ -50,6 +50,8 @@ pub struct CallerClaims {
     )]
     pub flags: Option<Vec<String>>,
 }
+
+objects_only!(CallerClaims);
 
 /// Why a caller cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +109,7 @@ impl CallerClaims {
         let mut names = object.keys();
         match names.find(|name| !FIELDS.contains(&name.as_str())) {
             Some(unknown) => Err(ClaimsError::UnknownField(unknown.clone())),
-            None => Self::deserialize(value).map_err(ClaimsError::Form),
+            None => Deserialize::deserialize(value).map_err(ClaimsError::Form),
         }
     }
 

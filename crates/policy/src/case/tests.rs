@@ -92,3 +92,44 @@ fn misspelt_attribute_of_a_caller_document_is_an_error() {
     assert_eq!(error.to_string(), "`username` is no attribute of a caller");
     assert!(read("[]").is_err());
 }
+
+#[test]
+fn list_is_taken_for_no_line_no_caller_and_no_profile() {
+    let good = serde_json::json!({
+        "id": "a", "endpoint": "imds", "method": "GET", "target": "/a", "caller": {},
+        "profile": {"defaultAccess": "Deny", "mode": "Enforce", "id": "i", "rules": {}},
+    });
+    assert!(
+        line(&good.to_string())
+            .answer(Timestamp::UNIX_EPOCH)
+            .is_ok()
+    );
+    for (place, list) in [
+        (
+            "",
+            serde_json::json!(["a", "imds", "GET", "/a", null, {}, null, null, null]),
+        ),
+        ("/caller", serde_json::json!([])),
+        ("/caller", serde_json::json!(["alice"])),
+        (
+            "/profile",
+            serde_json::json!(["Allow", "Enforce", "i", null, null]),
+        ),
+        ("/profile/rules", serde_json::json!([])),
+    ] {
+        let mut listed = good.clone();
+        *listed.pointer_mut(place).unwrap() = list;
+        let answer = RequestLine::read(listed.to_string().as_bytes())
+            .and_then(|line| line.answer(Timestamp::UNIX_EPOCH));
+        let error = with_source(&answer.unwrap_err());
+        assert!(
+            error.contains("invalid type: sequence"),
+            "{listed}: {error}"
+        );
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    let source = error.source().map(ToString::to_string);
+    format!("{error}: {}", source.unwrap_or_default())
+}

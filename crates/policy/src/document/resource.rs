@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem};
+use latchkey_protocol::objects_only_both_ways;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ pub struct Resource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct TargetLocation {
     /// The region's name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct TargetLocation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub(crate) struct VersionBody {
     /// The resource's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +94,7 @@ pub(crate) struct VersionBody {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct VersionProperties {
     /// `Disabled`, `Audit` or `Enforce`, in any letter case.
     #[cfg_attr(
@@ -133,6 +134,8 @@ struct VersionProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replication_status: Option<Value>,
 }
+
+objects_only_both_ways!(TargetLocation, VersionBody, VersionProperties);
 
 impl VersionBody {
     /// Joins rules and resource to a body. The item's id is the resource's.

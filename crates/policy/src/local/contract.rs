@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchkey_protocol::authorization::AuthorizationItem;
+use latchkey_protocol::objects_only;
 use serde::Deserialize;
 
 use super::LocalRules;
@@ -21,11 +22,13 @@ pub struct Contract {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct Encoded {
     id: Option<String>,
     use_local_file_rules: Option<bool>,
 }
+
+objects_only!(Encoded);
 
 /// Why the rules of host and file together are not put into force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +111,25 @@ impl Contract {
             default_access: Access::Deny.as_str().to_owned(),
             rules: None,
             ..self.host_alone(host)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_that_encodes_a_list_is_no_contract() {
+        for (json, is_contract) in [
+            (r#"{"id":"r","useLocalFileRules":true}"#, true),
+            (r#"["r",true]"#, false),
+            ("[]", false),
+        ] {
+            let id = STANDARD.encode(json);
+            let contract = Contract::read(&id);
+            assert_eq!(contract.uses_local_rules(), is_contract, "{json}");
+            assert_eq!(contract.id == id, !is_contract, "{json}");
         }
     }
 }

@@ -120,3 +120,45 @@ fn repeated_field_is_an_error_and_a_repeated_parameter_stays_for_the_reader_of_i
     let pair = |value: &str| ("a".to_owned(), value.to_owned());
     assert_eq!(parameters.0, [pair("1"), pair("2")]);
 }
+
+#[test]
+fn list_is_taken_for_no_struct() {
+    let text = status().to_string();
+    assert!(SecureChannel::parse(text.as_bytes()).is_ok());
+    for place in [
+        "",
+        "/authorizationRules",
+        ITEM,
+        RULES,
+        "/authorizationRules/imds/rules/privileges/0",
+        "/authorizationRules/imds/rules/privileges/0/queryParameters",
+        "/authorizationRules/imds/rules/roles/0",
+        "/authorizationRules/imds/rules/identities/0",
+        "/authorizationRules/imds/rules/roleAssignments/0",
+    ] {
+        let members: Vec<_> = status()
+            .pointer(place)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .clone()
+            .into_values()
+            .collect();
+        for list in [
+            json!([]),
+            json!(members),
+            json!(["a", "b", "c", null, null, null, null, null]),
+        ] {
+            let mut listed = status();
+            *listed.pointer_mut(place).unwrap() = list;
+            let error = parse(&listed).unwrap_err();
+            let StatusError::Malformed(source) = &error else {
+                panic!("{place}: {error}");
+            };
+            assert!(
+                source.to_string().contains("invalid type: sequence"),
+                "{place}: {source}"
+            );
+        }
+    }
+}
