@@ -1,9 +1,11 @@
 //! The rule files of this machine's administrator, read anew in each round and joined with the host's rules.
 //!
 //! A file counts only if root alone can have written it, and changes by content. A bad one
-//! never replaces the last good content; where there is none, nothing is allowed.
+//! never replaces the last good content; where there is none, nothing is allowed. A file is gone
+//! when two rounds in succession have missed it.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::PathBuf;
 
 use latchkey_policy::document::{InvalidProfile, MAX_BYTES};
@@ -29,6 +31,14 @@ pub enum LocalRulesError {
         #[source]
         source: MergeError,
     },
+    /// It was there a round ago.
+    #[error(
+        "the local rule file {path} is missing: the host's rules hold alone if it stays away for another round"
+    )]
+    Vanished {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 /// What a host's item becomes on this machine.
@@ -40,11 +50,20 @@ pub struct Joined {
     pub problem: Option<LocalRulesError>,
 }
 
-/// The folder of local rule files, and what was good of it.
+/// The folder of local rule files, and what was seen of it.
 #[derive(Debug)]
 pub struct LocalRuleFiles {
     folder: PathBuf,
-    good: BTreeMap<&'static str, Merge>,
+    seen: BTreeMap<&'static str, Seen>,
+}
+
+/// What was seen of a file.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Whether there was one in the last round, good or bad.
+    was_there: bool,
+    /// The last merge that was valid.
+    good: Option<Merge>,
 }
 
 /// A merge that was valid.
@@ -52,8 +71,8 @@ pub struct LocalRuleFiles {
 struct Merge {
     /// The hash of the host's item.
     host: String,
-    /// The content of the file; nothing where there was none.
-    content: Option<Vec<u8>>,
+    /// The content of the file.
+    content: Vec<u8>,
     item: AuthorizationItem,
 }
 
@@ -63,11 +82,11 @@ impl LocalRuleFiles {
     pub const fn of(folder: PathBuf) -> Self {
         Self {
             folder,
-            good: BTreeMap::new(),
+            seen: BTreeMap::new(),
         }
     }
 
-    /// Joins a host's item with the local file, if the host asks for it.
+    /// Joins a host's item with the local file, if the host asks for it. Called once a round.
     ///
     /// # Errors
     /// When the host's own rules are invalid.
@@ -78,79 +97,87 @@ impl LocalRuleFiles {
     ) -> Result<Joined, InvalidProfile> {
         let contract = Contract::read(&host.id);
         let Some(name) = file_name(kind) else {
-            return Ok(Joined {
-                item: contract.host_alone(host),
-                problem: None,
-            });
+            return Ok(Joined::good(contract.host_alone(host)));
         };
         if !contract.uses_local_rules() {
-            self.good.remove(name);
-            return Ok(Joined {
-                item: contract.host_alone(host),
-                problem: None,
-            });
+            self.seen.remove(name);
+            return Ok(Joined::good(contract.host_alone(host)));
         }
         let read = file::read_trusted(&self.folder, name, MAX_BYTES as u64);
+        let path = self.folder.join(name);
+        let seen = self.seen.entry(name).or_default();
+        let was_there = mem::replace(&mut seen.was_there, !matches!(read, Ok(None)));
         let problem = match read {
-            Ok(content) => match self.merge(name, &contract, host, content) {
-                Ok(item) => {
-                    return Ok(Joined {
-                        item,
-                        problem: None,
-                    });
-                }
+            Ok(Some(content)) => match seen.merge(&contract, host, content) {
+                Ok(item) => return Ok(Joined::good(item)),
                 Err(MergeError::Host(invalid)) => return Err(invalid),
-                Err(source) => LocalRulesError::Content {
-                    path: self.folder.join(name),
-                    source,
-                },
+                Err(source) => LocalRulesError::Content { path, source },
             },
+            // SECURITY: programs that write a file anew take it away first; what it closes must not
+            // be open until the next round because this one came in between.
+            Ok(None) if was_there => LocalRulesError::Vanished { path },
+            Ok(None) => {
+                seen.good = None;
+                return Ok(Joined::good(contract.host_alone(host)));
+            }
             Err(error) => LocalRulesError::File(error),
         };
-        // SECURITY: the last good content goes on with the host's rules of today, so that a bad
-        // file holds up nothing that the host withdraws.
-        let last = self.good.get(name).map(|good| good.content.clone());
-        let item = match last.map(|content| self.merge(name, &contract, host, content)) {
-            Some(Ok(item)) => item,
-            Some(Err(MergeError::Host(invalid))) => return Err(invalid),
-            Some(Err(_)) | None => {
-                RuleSet::compile(host)?;
-                contract.closed(host)
-            }
-        };
         Ok(Joined {
-            item,
+            item: seen.fallback(&contract, host)?,
             problem: Some(problem),
         })
     }
+}
 
+impl Joined {
+    const fn good(item: AuthorizationItem) -> Self {
+        Self {
+            item,
+            problem: None,
+        }
+    }
+}
+
+impl Seen {
     /// Merges, or returns what the same merge gave the last time.
     fn merge(
         &mut self,
-        name: &'static str,
         contract: &Contract,
         host: &AuthorizationItem,
-        content: Option<Vec<u8>>,
+        content: Vec<u8>,
     ) -> Result<AuthorizationItem, MergeError> {
         let hash = content_hash(host);
-        let good = self.good.get(name);
+        let good = self.good.as_ref();
         if let Some(good) = good.filter(|good| good.host == hash && good.content == content) {
             return Ok(good.item.clone());
         }
-        let item = match &content {
-            Some(content) => contract.merge(host, content)?,
-            None => {
-                RuleSet::compile(host).map_err(MergeError::Host)?;
-                contract.host_alone(host)
-            }
-        };
-        let merge = Merge {
+        let item = contract.merge(host, &content)?;
+        self.good = Some(Merge {
             host: hash,
             content,
             item: item.clone(),
-        };
-        self.good.insert(name, merge);
+        });
         Ok(item)
+    }
+
+    /// Returns what holds beside a file that cannot be used.
+    ///
+    /// SECURITY: the last good content goes on with the host's rules of today, so that a bad file
+    /// holds up nothing that the host withdraws.
+    fn fallback(
+        &mut self,
+        contract: &Contract,
+        host: &AuthorizationItem,
+    ) -> Result<AuthorizationItem, InvalidProfile> {
+        let last = self.good.as_ref().map(|good| good.content.clone());
+        match last.map(|content| self.merge(contract, host, content)) {
+            Some(Ok(item)) => Ok(item),
+            Some(Err(MergeError::Host(invalid))) => Err(invalid),
+            Some(Err(_)) | None => {
+                RuleSet::compile(host)?;
+                Ok(contract.closed(host))
+            }
+        }
     }
 }
 

@@ -104,8 +104,51 @@ fn bad_file_leaves_the_last_good_content_with_the_newest_rules_of_the_host() {
         ..host("Audit")
     };
     assert!(bed.files.join(EndpointKind::Imds, &broken).is_err());
-    fs::remove_file(bed.file()).unwrap();
-    assert_eq!(bed.joined(), (HOST_ID.into(), "Allow".into(), None));
+}
+
+#[test]
+fn file_is_gone_when_two_rounds_in_succession_have_missed_it() {
+    for (text, id) in [(FILE, BOTH_ID), ("{", HOST_ID)] {
+        let mut bed = Bed::new();
+        for _ in 0..2 {
+            bed.write(text);
+            bed.joined();
+            fs::remove_file(bed.file()).unwrap();
+            let (found, access, problem) = bed.joined();
+            assert_eq!((found.as_str(), access.as_str()), (id, "Deny"), "{text}");
+            assert!(problem.unwrap().contains("for another round"));
+        }
+        assert_eq!(bed.joined(), (HOST_ID.into(), "Allow".into(), None));
+    }
+}
+
+#[test]
+fn bad_file_after_a_missing_one_denies_everything_whatever_was_good_before() {
+    for was_good in [false, true] {
+        let mut bed = Bed::new();
+        if was_good {
+            bed.write(FILE);
+            bed.joined();
+            fs::remove_file(bed.file()).unwrap();
+            bed.joined();
+        }
+        assert_eq!(bed.joined(), (HOST_ID.into(), "Allow".into(), None));
+        let bad: [fn(&Path); 3] = [
+            |file| fs::write(file, "").unwrap(),
+            |file| std::os::unix::fs::symlink("other", file).unwrap(),
+            |file| fs::create_dir(file).unwrap(),
+        ];
+        for make in bad {
+            make(&bed.file());
+            let (id, access, problem) = bed.joined();
+            assert_eq!((id.as_str(), access.as_str()), (HOST_ID, "Deny"));
+            assert!(problem.is_some());
+            let removed = fs::remove_file(bed.file()).or_else(|_| fs::remove_dir(bed.file()));
+            removed.unwrap();
+            bed.joined();
+            assert_eq!(bed.joined(), (HOST_ID.into(), "Allow".into(), None));
+        }
+    }
 }
 
 #[test]
