@@ -150,7 +150,10 @@ impl PolicyKeeper {
                         "new rules are refused, the last good ones stay"
                     );
                     *problem = Some(invalid.to_string());
-                    after.push(refused(endpoint, policy, channel));
+                    let sent = channel.endpoint(endpoint.kind).mode;
+                    let remembered = self.remembered.get(&endpoint.name);
+                    let strictest = remembered.map_or(sent, |mode| sent.max(*mode));
+                    after.push(refused(endpoint, policy, strictest));
                 }
             }
         }
@@ -229,15 +232,12 @@ fn compile(
     Ok((policy, problem))
 }
 
-/// What holds when the newest profile is refused: what held before; without rules, its mode.
-fn refused(
-    endpoint: &Endpoint,
-    present: &EndpointPolicy,
-    channel: &SecureChannel,
-) -> EndpointPolicy {
+/// What holds when the newest profile is refused: what held before; without rules, the strictest of
+/// its mode and the remembered one, since what cannot be understood loosens nothing.
+fn refused(endpoint: &Endpoint, present: &EndpointPolicy, strictest: Mode) -> EndpointPolicy {
     match present.rules() {
         Some(_) => present.clone(),
-        None => EndpointPolicy::pending(endpoint.kind, channel.endpoint(endpoint.kind).mode),
+        None => EndpointPolicy::pending(endpoint.kind, strictest),
     }
 }
 
@@ -333,6 +333,23 @@ mod tests {
     }
 
     #[test]
+    fn bad_first_profile_after_a_restart_lowers_no_remembered_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut first, _) = keeper(folder.path());
+        first.apply(&channel("Audit", "Deny"));
+        for (mode, found) in [
+            ("Disabled", Mode::Audit),
+            ("Enforce", Mode::Enforce),
+            ("Audit", Mode::Enforce),
+        ] {
+            let (mut next, reader) = keeper(folder.path());
+            next.apply(&channel(mode, "perhaps"));
+            assert_eq!(reader.modes()[0], found, "{mode}");
+            assert_eq!(read_modes(&next.modes_file).unwrap()["imds"], found);
+        }
+    }
+
+    #[test]
     fn restart_begins_in_the_modes_of_the_last_run() {
         let folder = tempfile::tempdir().unwrap();
         let (mut first, _) = keeper(folder.path());
@@ -401,6 +418,25 @@ mod tests {
         let (mut keeper, _) = keeper(folder.path());
         keeper.remember_ended_audits();
         assert!(!folder.path().join(MODES_FILE).exists());
+    }
+
+    #[test]
+    fn audit_that_has_ended_stays_ended_when_the_hosts_date_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HostClock::new());
+        let (mut keeper, reader) = keeper_by(folder.path(), Arc::clone(&clock));
+        let mut channel = channel("Audit", "Deny");
+        let item = channel.imds.item.as_mut().unwrap();
+        item.audit_until = Some("2031-01-01T00:00:00Z".to_owned());
+        clock.synchronise(&date("Wed, 01 Jan 2031 00:00:00 GMT"));
+        keeper.apply(&channel);
+        clock.synchronise(&date("Mon, 01 Jan 1990 00:00:00 GMT"));
+        assert_eq!(reader.modes()[0], Mode::Enforce);
+        keeper.apply(&channel);
+        assert_eq!(
+            read_modes(&keeper.modes_file).unwrap()["imds"],
+            Mode::Enforce
+        );
     }
 
     fn date(text: &str) -> http::HeaderMap {
