@@ -61,10 +61,20 @@ fn is_of_the_form(text: &str) -> bool {
     let is_bare_point = rest.len() == zone.len() + 1;
     let is_zone = match zone.as_bytes() {
         [b'Z' | b'z'] => true,
-        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()),
+        [b'+' | b'-', hour @ .., b':', m1, m2] => is_hour(hour) && is_minute(&[*m1, *m2]),
         _ => false,
     };
-    is_start && is_zone && !is_bare_point
+    // A leap second is not for plans: nobody knows years ahead which minutes have one.
+    let is_leap_second = start.ends_with(":60");
+    is_start && is_zone && !is_bare_point && !is_leap_second
+}
+
+const fn is_hour(digits: &[u8]) -> bool {
+    matches!(digits, [b'0' | b'1', b'0'..=b'9'] | [b'2', b'0'..=b'3'])
+}
+
+const fn is_minute(digits: &[u8]) -> bool {
+    matches!(digits, [b'0'..=b'5', b'0'..=b'9'])
 }
 
 #[cfg(test)]
@@ -78,6 +88,7 @@ mod tests {
             ("1970-01-01t00:00:10z", 10),
             ("1970-01-01T01:00:10.5+01:00", 10),
             ("1969-12-31T23:00:10-01:00", 10),
+            ("1970-01-01T23:59:10+23:59", 10),
         ] {
             assert_eq!(
                 text.parse().ok().map(|AuditEnd(time)| time.as_second()),
@@ -101,6 +112,12 @@ mod tests {
             "2026-02-30T00:00:00Z",
             "2026-12-31T23:59:59Z ",
             "+002026-12-31T23:59:59Z",
+            "2026-12-31T23:59:59+24:00",
+            "2026-12-31T23:59:59-25:59",
+            "2026-12-31T23:59:59+01:60",
+            "2026-12-31T12:30:60Z",
+            "2026-12-31T23:59:60Z",
+            "2026-12-31T24:00:00Z",
         ] {
             assert!(text.parse::<AuditEnd>().is_err(), "{text:?}");
         }

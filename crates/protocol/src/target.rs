@@ -210,9 +210,19 @@ pub fn canonical_text(raw: &str) -> Result<String, Reason> {
     let text = String::from_utf8(decoded).map_err(|_utf8| Reason::InvalidEncoding)?;
     if holds_escape(&text) {
         Err(Reason::DoubleEncoding)
+    } else if has_another_case(&text) {
+        Err(Reason::InvalidEncoding)
     } else {
         Ok(text)
     }
+}
+
+/// Returns whether a text in ASCII's lower case is another one to those who fold all letters.
+///
+/// SECURITY: deployed agents fold `É` to `é` and the Kelvin sign to `k`, other parsers do not; what a
+/// rule reserves under the one spelling could be had under the other.
+fn has_another_case(text: &str) -> bool {
+    !text.is_ascii() && text.to_uppercase().to_lowercase() != text
 }
 
 fn holds_escape(text: &str) -> bool {
@@ -317,6 +327,27 @@ mod tests {
             CanonicalTarget::parse("/a?b=c+d").unwrap().parameter("b"),
             Some("c+d")
         );
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_parameters_in_the_one_case_that_everybody_reads_alike() {
+        for query in ["k=%C3%A9", "%C3%A9=1", "k=%CF%83", "k=%E6%97%A5"] {
+            let target = CanonicalTarget::parse(&format!("/x?{query}"));
+            assert!(target.is_ok(), "{query}: {target:?}");
+        }
+        for query in [
+            "k=%C3%89",
+            "%C3%89=1",
+            "k=%CE%A3",
+            "k=%E2%84%AAey",
+            "%E2%84%AA=v",
+            "k=%C4%B0",
+            "k=%C4%B1",
+            "k=%C5%BF",
+        ] {
+            let target = CanonicalTarget::parse(&format!("/x?{query}"));
+            assert_eq!(target, Err(Reason::InvalidEncoding), "{query}");
+        }
     }
 
     #[test]
