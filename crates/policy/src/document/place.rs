@@ -25,22 +25,49 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where each line of a text starts.
+/// What a text may begin with.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// How many bytes are counted at once: a text of one line may have a problem at each of its values.
+const BLOCK_BYTES: usize = 256;
+
+/// Where each line of a text starts, and how many characters there are before each block of bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Lines(Vec<usize>);
+pub(super) struct Lines {
+    starts: Vec<usize>,
+    characters: Vec<usize>,
+}
 
 impl Lines {
     pub(super) fn of(text: &str) -> Self {
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
-        Self(std::iter::once(0).chain(after).collect())
+        // The end of the text begins a block too.
+        let blocks = text.as_bytes().chunks(BLOCK_BYTES).chain([[].as_slice()]);
+        let characters = blocks.scan(0, |count, block| {
+            let before = *count;
+            *count += begun(block);
+            Some(before)
+        });
+        Self {
+            starts: std::iter::once(0).chain(after).collect(),
+            characters: characters.collect(),
+        }
+    }
+
+    /// Returns how many characters begin before a byte.
+    fn characters_before(&self, text: &str, at: usize) -> usize {
+        let start = at - at % BLOCK_BYTES;
+        let before = self.characters.get(at / BLOCK_BYTES).copied();
+        before.unwrap_or(0) + begun(text.as_bytes().get(start..at).unwrap_or_default())
     }
 
     /// Returns the place of a span; a byte order mark takes no column.
     pub(super) fn place(&self, text: &str, span: &Range<usize>) -> Place {
-        let line = self.0.partition_point(|start| *start <= span.start);
-        let start = self.0.get(line.wrapping_sub(1)).copied().unwrap_or(0);
-        let before = text.get(start..span.start).unwrap_or_default();
-        let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
+        let line = self.starts.partition_point(|start| *start <= span.start);
+        let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+        let marks = usize::from(start == 0 && span.start > 0 && text.starts_with(BYTE_ORDER_MARK));
+        let before = self.characters_before(text, span.start);
+        let column = before - self.characters_before(text, start) - marks + 1;
         Place {
             line,
             column,
@@ -51,11 +78,21 @@ impl Lines {
 
     /// Returns the byte that a line and a column of bytes, both from 1, stand for.
     pub(super) fn offset(&self, text: &str, line: usize, column: usize) -> usize {
-        let start = self.0.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let start = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
         let wanted = (start + column.saturating_sub(1)).min(text.len());
         let is_boundary = |at: &usize| text.is_char_boundary(*at);
         (0..=wanted).rev().find(is_boundary).unwrap_or(0)
     }
+}
+
+/// Returns how many characters begin in these bytes of a text.
+fn begun(bytes: &[u8]) -> usize {
+    let continues = |byte: &&u8| **byte & 0b1100_0000 == 0b1000_0000;
+    bytes.len() - bytes.iter().filter(continues).count()
 }
 
 /// The spans of all values of a text, without the values.
@@ -69,6 +106,7 @@ pub(super) struct Spans {
 enum Inside {
     Nothing,
     Elements(Vec<Spans>),
+    /// By name.
     Members(Vec<(Box<str>, Spans)>),
 }
 
@@ -81,15 +119,14 @@ impl Spans {
                 Inside::Elements(elements.map(|element| Self::of(element, shift)).collect())
             }
             Value::Object(object) => {
-                let members = object.properties.iter();
-                Inside::Members(
-                    members
-                        .map(|member| {
-                            let name = member.name.as_str().into();
-                            (name, Self::of(&member.value, shift))
-                        })
-                        .collect(),
-                )
+                let members = object.properties.iter().map(|member| {
+                    let name = member.name.as_str().into();
+                    (name, Self::of(&member.value, shift))
+                });
+                let mut members: Vec<(Box<str>, Self)> = members.collect();
+                // Stable: of a name that is repeated the first one is found.
+                members.sort_by(|(one, _), (other, _)| one.cmp(other));
+                Inside::Members(members)
             }
             _ => Inside::Nothing,
         };
@@ -117,7 +154,8 @@ impl Spans {
             Inside::Elements(elements) => elements.get(part.parse::<usize>().ok()?),
             Inside::Members(members) => {
                 let name = part.replace("~1", "/").replace("~0", "~");
-                let found = members.iter().find(|(known, _)| **known == *name);
+                let first = members.partition_point(|(known, _)| **known < *name);
+                let found = members.get(first).filter(|(known, _)| **known == *name);
                 found.map(|(_, spans)| spans)
             }
         }
@@ -141,6 +179,19 @@ mod tests {
         let at = text.find('x').unwrap();
         let place = lines.place(text, &(at..at + 1));
         assert_eq!((place.to_string(), place.len), ("2:7".to_owned(), 1));
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_counted_from_its_start() {
+        for len in [BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES, 5000] {
+            let text = format!("\n{}", "é".repeat(len));
+            let lines = Lines::of(&text);
+            for at in [0, 1, len / 2, len] {
+                let start = 1 + at * "é".len();
+                let place = lines.place(&text, &(start..start));
+                assert_eq!((place.line, place.column), (2, at + 1));
+            }
+        }
     }
 
     #[test]

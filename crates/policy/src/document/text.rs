@@ -3,6 +3,8 @@
 //! Refuses a text with any problem and names all of them: what is no JSON, unknown,
 //! repeated, missing and mistyped fields, and everything that [`RuleSet::compile`] refuses.
 
+use std::collections::BTreeSet;
+
 use jsonc_parser::common::Ranged as _;
 use latchkey_protocol::authorization::AuthorizationItem;
 
@@ -11,13 +13,11 @@ use super::fault::{Fault, InvalidDocument, Problem};
 use super::form::{Assumed, Form};
 use super::json;
 use super::part::{Json, Parts, parts};
-use super::place::{Lines, Place, Spans};
+use super::place::{BYTE_ORDER_MARK, Lines, Place, Spans};
 use super::resource::Resource;
 use super::shape::Shape;
 use crate::local;
 use crate::rules::RuleSet;
-
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// A valid document. Two are equal when they say the same in the same form, wherever it stands.
 #[derive(Clone, Debug)]
@@ -171,7 +171,8 @@ impl<'a> Reading<'a> {
         spans: &Spans,
     ) -> Vec<Problem> {
         let InvalidDocument(mut problems) = self.refuse(findings);
-        let in_form = problems.len();
+        let in_form: BTreeSet<String> =
+            problems.iter().map(|known| known.pointer.clone()).collect();
         let compiled = RuleSet::compile(&parts.item);
         let compiled = compiled.err().into_iter().flat_map(|invalid| invalid.0);
         let compiled = compiled.map(|problem| (problem.pointer, Fault::Profile(problem.kind)));
@@ -181,8 +182,7 @@ impl<'a> Reading<'a> {
             let Some(pointer) = form.pointer(&pointer) else {
                 continue;
             };
-            let (known, _) = problems.split_at(in_form.min(problems.len()));
-            if known.iter().any(|known| is_about(&known.pointer, &pointer)) {
+            if is_consequence(&pointer, &in_form) {
                 continue;
             }
             let span = spans.nearest(&pointer);
@@ -197,14 +197,17 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Says whether two pointers name one value or one lies in the other: a problem of the meaning is
-/// then a consequence of one of the form.
-fn is_about(form: &str, meaning: &str) -> bool {
-    let lies_in = |inner: &str, outer: &str| {
-        let rest = inner.strip_prefix(outer);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    lies_in(meaning, form) || lies_in(form, meaning)
+/// Says whether a problem of the meaning is a consequence of one of the form: it then lies in what
+/// one of these pointers names, or around it.
+fn is_consequence(pointer: &str, in_form: &BTreeSet<String>) -> bool {
+    let ends = pointer.match_indices('/').map(|(end, _)| end);
+    let mut around = ends.filter_map(|end| pointer.get(..end)).chain([pointer]);
+    let inside = format!("{pointer}/");
+    let mut from_inside = in_form.range(inside.clone()..);
+    around.any(|outer| in_form.contains(outer))
+        || from_inside
+            .next()
+            .is_some_and(|next| next.starts_with(&inside))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Refuses paths, methods and parameters that no canonical request could match.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latchkey_protocol::Reason;
@@ -47,7 +49,7 @@ impl Reader {
         if methods.is_empty() {
             self.report(format!("{pointer}/methods"), ProblemKind::EmptyList);
         }
-        let mut read: Vec<String> = Vec::with_capacity(methods.len());
+        let mut read = BTreeSet::new();
         for (at, method) in methods.iter().enumerate() {
             let problem = if !is_token(method) {
                 Some(ProblemKind::InvalidMethod(method.clone()))
@@ -60,11 +62,12 @@ impl Reader {
             };
             match problem {
                 Some(kind) => self.report(format!("{pointer}/methods/{at}"), kind),
-                None => read.push(method.clone()),
+                None => {
+                    read.insert(method.clone());
+                }
             }
         }
-        read.sort_unstable();
-        Some(read)
+        Some(read.into_iter().collect())
     }
 
     fn path_match(&mut self, pointer: &str, text: Option<&str>) -> Option<PathMatch> {
@@ -101,7 +104,7 @@ impl Reader {
         pointer: &str,
         parameters: &QueryParameters,
     ) -> Vec<(String, String)> {
-        let mut constraints: Vec<(String, String)> = Vec::with_capacity(parameters.0.len());
+        let mut constraints = BTreeMap::new();
         for (name, value) in &parameters.0 {
             let pointer = format!("{pointer}/queryParameters/{}", escaped(name));
             if name.is_empty() {
@@ -114,14 +117,17 @@ impl Reader {
             let (Some(name), Some(value)) = readings else {
                 continue;
             };
-            if constraints.iter().any(|(known, _)| *known == name) {
-                self.report(pointer, ProblemKind::DuplicateParameter(name));
-            } else {
-                constraints.push((name, value));
+            match constraints.entry(name) {
+                Entry::Occupied(known) => {
+                    let name = known.key().clone();
+                    self.report(pointer, ProblemKind::DuplicateParameter(name));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
             }
         }
-        constraints.sort_unstable();
-        constraints
+        constraints.into_iter().collect()
     }
 
     /// Reads a text of the rules as the same text of a request is read.

@@ -234,3 +234,61 @@ fn local_file_is_read_more_strictly() {
         ["1:2 /mode UnknownField"]
     );
 }
+
+#[test]
+fn long_lists_of_parameters_references_and_problems_are_read_in_time_that_grows_with_them() {
+    const MANY: usize = 30_000;
+    let many = |entry: &dyn Fn(usize) -> String| {
+        let entries: Vec<_> = (0..MANY).map(entry).collect();
+        entries.join(",")
+    };
+    let parameters = many(&|at| format!(r#""a{at}":"1""#));
+    let unknown = many(&|at| format!(r#""z{at}":1"#));
+    let relative = many(&|at| format!(r#"{{"name":"p{at}","path":"m"}}"#));
+    let roles = many(&|at| format!(r#"{{"name":"r{at}","privileges":["p"]}}"#));
+    let names = many(&|at| format!(r#""r{at}""#));
+    for (text, problems) in [
+        (
+            format!(
+                r#"{{"rules":{{"privileges":[{{"name":"p","path":"/m","queryParameters":{{{parameters}}}}}]}}}}"#
+            ),
+            0,
+        ),
+        (
+            format!(r#"{{{unknown},"rules":{{"privileges":[{relative}]}}}}"#),
+            2 * MANY,
+        ),
+        (
+            format!(
+                r#"{{"rules":{{"privileges":[{{"name":"p","path":"/m"}}],"roles":[{roles},{{"name":"all","privileges":[{names}]}}]}}}}"#
+            ),
+            MANY,
+        ),
+    ] {
+        let start = std::time::Instant::now();
+        let found = read(&text, Some(Form::Local)).err();
+        assert_eq!(found.map_or(0, |found| found.0.len()), problems);
+        // Each takes a second or two without optimisation, and took minutes when lists were searched.
+        let taken = start.elapsed();
+        assert!(taken.as_secs() < 20, "{taken:?}");
+    }
+}
+
+#[test]
+fn consequence_of_a_mistake_in_the_form_is_no_problem_of_its_own() {
+    let in_form: BTreeSet<String> = ["/a/b", "/c-d", "/e"].map(str::to_owned).into();
+    for (pointer, expected) in [
+        ("", true),
+        ("/a", true),
+        ("/a/b", true),
+        ("/a/b/0", true),
+        ("/a/bc", false),
+        ("/a/c", false),
+        ("/c", false),
+        ("/e/f/g", true),
+        ("/f", false),
+    ] {
+        assert_eq!(is_consequence(pointer, &in_form), expected, "{pointer}");
+    }
+    assert!(is_consequence("/x", &BTreeSet::from([String::new()])));
+}
