@@ -3,33 +3,45 @@
 //! Entries are told by what they mean: the same under two names becomes one, two meanings under
 //! one name are a conflict. Where both profiles deny by default, the union allows exactly what
 //! either of them allows; where they allow, what either reserves is reserved.
+//!
+//! INVARIANT: with a preference the union lets nothing through that neither profile lets through.
+//! It may then grant less than both: what refers to an entry that loses grants nothing in its stead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use latchkey_protocol::authorization::{
-    AccessControlRules, AuthorizationItem, Role, RoleAssignment,
-};
+use latchkey_protocol::authorization::{AccessControlRules, AuthorizationItem, Role};
 use serde::Serialize;
 
 use crate::document::InvalidProfile;
 use crate::meaning::Meaning;
 use crate::rules::Access;
 
+mod assignment;
 mod list;
 mod setting;
 
-use list::{List, union};
+use list::union;
+use setting::Settings;
 
 /// What wins where the profiles differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Prefer {
-    /// The first profile.
+    /// The first profile. What refers to an entry of the second that loses grants nothing in its
+    /// stead, and what the second has on trial is not.
     First,
-    /// The second profile.
+    /// The second profile, likewise.
     Second,
-    /// What lets less through; two entries of which neither does remain a conflict.
+    /// What lets less through, so that nothing is on trial that the mode enforces; two entries of
+    /// which neither does remain a conflict.
     Strict,
+}
+
+/// One of the two profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    First,
+    Second,
 }
 
 /// Something that the two profiles say differently.
@@ -81,15 +93,13 @@ pub fn merge(
     let meanings = [&Meaning::read(first)?, &Meaning::read(second)?];
     let mut conflicts = Vec::new();
     let settings = setting::merged(meanings, prefer, &mut conflicts);
-    let access = settings.default_access;
     let rules = match (&first.rules, &second.rules) {
-        (Some(own), Some(others)) => Some(rules(
-            [own, others],
-            meanings,
-            (prefer, access),
-            &mut conflicts,
-        )),
-        (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        (None, None) => None,
+        (own, others) => {
+            let empty = AccessControlRules::default();
+            let lists = [own, others].map(|rules| rules.as_ref().unwrap_or(&empty));
+            Some(rules(lists, meanings, (prefer, &settings), &mut conflicts))
+        }
     };
     if !conflicts.is_empty() {
         return Err(MergeError::Conflicts(conflicts));
@@ -100,7 +110,7 @@ pub fn merge(
         format!("{}+{}", first.id, second.id)
     };
     Ok(AuthorizationItem {
-        default_access: access.as_str().to_owned(),
+        default_access: settings.default_access.as_str().to_owned(),
         mode: settings.mode.as_str().to_owned(),
         id,
         audit_until: settings.audit_until.map(|end| end.to_string()),
@@ -111,18 +121,25 @@ pub fn merge(
 fn rules(
     [first, second]: [&AccessControlRules; 2],
     meanings: [&Meaning; 2],
-    (prefer, default_access): (Option<Prefer>, Access),
+    (prefer, settings): (Option<Prefer>, &Settings),
     conflicts: &mut Vec<Conflict>,
 ) -> AccessControlRules {
-    // Where the default allows, a narrower privilege reserves less: neither of two is stricter.
-    let is_open = default_access == Access::Allow;
+    let is_strict = prefer == Some(Prefer::Strict);
+    // Where the default allows, a narrower privilege reserves less, and where some of what is
+    // reserved is refused more strictly than the rest, it lets more through: neither of two is
+    // stricter then.
+    let is_open = settings.default_access == Access::Allow;
+    let is_uneven = meanings.iter().any(|meaning| {
+        let mut refusals = meaning.refusals();
+        refusals.any(|(_, mode)| mode > settings.mode)
+    });
     let privileges = union(
         [
             listed(first.privileges.as_ref()),
             listed(second.privileges.as_ref()),
         ],
         meanings.map(|meaning| &meaning.privileges),
-        prefer.filter(|prefer| !(is_open && *prefer == Prefer::Strict)),
+        prefer.filter(|_| !(is_strict && (is_open || is_uneven))),
         conflicts,
     );
     let identities = union(
@@ -134,32 +151,28 @@ fn rules(
         prefer,
         conflicts,
     );
-    let others: Vec<_> = listed(second.roles.as_ref())
-        .iter()
-        .map(|role| Role {
+    let [own, others] = [(Side::First, first), (Side::Second, second)].map(|(side, rules)| {
+        let roles = listed(rules.roles.as_ref()).iter();
+        let kept = roles.map(|role| Role {
             name: role.name.clone(),
-            privileges: privileges.renamed(&role.privileges),
-        })
-        .collect();
+            privileges: privileges.new_names(side, &role.privileges),
+        });
+        kept.collect::<Vec<_>>()
+    });
     let roles = union(
-        [listed(first.roles.as_ref()), &others],
-        [&names(listed(first.roles.as_ref())), &names(&others)],
-        prefer,
+        [&own, &others],
+        [&names(&own), &names(&others)],
+        prefer.filter(|_| !(is_strict && is_uneven)),
         conflicts,
     );
-    let mut assignments = listed(first.role_assignments.as_ref()).to_vec();
-    for assignment in listed(second.role_assignments.as_ref()) {
-        let assignment = RoleAssignment {
-            role: roles.new_name(&assignment.role),
-            identities: identities.renamed(&assignment.identities),
-            ..assignment.clone()
-        };
-        add(&mut assignments, assignment);
-    }
-    let List { entries, .. } = roles;
+    let assignments = assignment::union(
+        [first, second].map(|rules| listed(rules.role_assignments.as_ref())),
+        (&roles, &identities),
+        (prefer, settings.mode),
+    );
     AccessControlRules {
         privileges: Some(privileges.entries),
-        roles: Some(entries),
+        roles: Some(roles.entries),
         identities: Some(identities.entries),
         role_assignments: Some(assignments),
     }
@@ -176,22 +189,6 @@ fn names(roles: &[Role]) -> BTreeMap<String, BTreeSet<String>> {
         .iter()
         .map(|role| (role.name.clone(), names(role)))
         .collect()
-}
-
-/// Adds an assignment, to one that says the same of others if there is one.
-fn add(assignments: &mut Vec<RoleAssignment>, added: RoleAssignment) {
-    let same = assignments.iter_mut().find(|own| {
-        (&own.role, &own.mode, &own.comment) == (&added.role, &added.mode, &added.comment)
-    });
-    let Some(own) = same else {
-        assignments.push(added);
-        return;
-    };
-    for identity in added.identities {
-        if !own.identities.contains(&identity) {
-            own.identities.push(identity);
-        }
-    }
 }
 
 #[cfg(test)]

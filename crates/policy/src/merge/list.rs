@@ -1,11 +1,11 @@
 //! The union of one list: equal meanings become one entry, one name with two meanings is settled
-//! by the preference or is a conflict.
+//! by the preference or is a conflict. What loses is left out, and so is whatever refers to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_protocol::authorization::{Identity, Privilege, Role};
 
-use super::{Conflict, Prefer};
+use super::{Conflict, Prefer, Side};
 use crate::meaning::content::Content;
 
 /// An entry that others refer to by its name.
@@ -50,18 +50,27 @@ pub(super) struct List<T> {
     pub(super) entries: Vec<T>,
     /// What entries of the second list are called here, where that differs.
     new_names: BTreeMap<String, String>,
+    /// The entries of each list that are not here, as the other profile was preferred.
+    left_out: [BTreeSet<String>; 2],
 }
 
-impl<T> List<T> {
-    /// Returns what an entry of the second list is called here.
-    pub(super) fn new_name(&self, name: &String) -> String {
-        self.new_names.get(name).unwrap_or(name).clone()
+impl<T: Named> List<T> {
+    /// Returns what an entry of one of the lists is called here; nothing if it is left out.
+    ///
+    /// SECURITY: its namesake is another entry. Whoever had the one must not get the other for it.
+    pub(super) fn new_name(&self, side: Side, name: &str) -> Option<String> {
+        let [first, second] = &self.left_out;
+        let (left_out, new_name) = match side {
+            Side::First => (first, None),
+            Side::Second => (second, self.new_names.get(name)),
+        };
+        (!left_out.contains(name)).then(|| new_name.map_or(name, String::as_str).to_owned())
     }
 
-    /// Returns what entries of the second list are called here.
-    pub(super) fn renamed(&self, names: &[String]) -> Vec<String> {
+    /// Returns what entries of one of the lists are called here, without those that are left out.
+    pub(super) fn new_names(&self, side: Side, names: &[String]) -> Vec<String> {
         let mut renamed: Vec<String> = Vec::with_capacity(names.len());
-        for name in names.iter().map(|name| self.new_name(name)) {
+        for name in names.iter().filter_map(|name| self.new_name(side, name)) {
             // Two names of the second list may be one here.
             if !renamed.contains(&name) {
                 renamed.push(name);
@@ -81,6 +90,7 @@ pub(super) fn union<T: Named, C: Content>(
     let mut list = List {
         entries: first.to_vec(),
         new_names: BTreeMap::new(),
+        left_out: [BTreeSet::new(), BTreeSet::new()],
     };
     for (at, entry) in second.iter().enumerate() {
         let name = entry.name();
@@ -105,15 +115,23 @@ pub(super) fn union<T: Named, C: Content>(
             continue;
         };
         let place = first.iter().position(|own| own.name() == name);
-        match winner(namesake, content, prefer) {
-            Some(Winner::First) => {}
-            Some(Winner::Second) => {
-                let mut entries = list.entries.iter_mut();
-                if let Some(own) = entries.find(|own| own.name() == name) {
-                    *own = entry.clone();
-                }
+        let chosen = winner(namesake, content, prefer);
+        if chosen == Some(Side::Second)
+            && let Some(own) = list.entries.iter_mut().find(|own| own.name() == name)
+        {
+            *own = entry.clone();
+        }
+        let [lost_first, lost_second] = &mut list.left_out;
+        match (chosen, prefer) {
+            // Whoever had the wider one has the narrower one.
+            (Some(_), Some(Prefer::Strict)) => {}
+            (Some(Side::First), _) => {
+                lost_second.insert(name.clone());
             }
-            None => conflicts.push(Conflict {
+            (Some(Side::Second), _) => {
+                lost_first.insert(name.clone());
+            }
+            (None, _) => conflicts.push(Conflict {
                 subject: format!("{} `{name}`", T::KIND),
                 pointers: [place.unwrap_or_default(), at]
                     .map(|at| format!("/rules/{}/{at}", T::LIST)),
@@ -125,17 +143,12 @@ pub(super) fn union<T: Named, C: Content>(
     list
 }
 
-enum Winner {
-    First,
-    Second,
-}
-
-fn winner<C: Content>(own: &C, other: &C, prefer: Option<Prefer>) -> Option<Winner> {
+fn winner<C: Content>(own: &C, other: &C, prefer: Option<Prefer>) -> Option<Side> {
     match prefer? {
-        Prefer::First => Some(Winner::First),
-        Prefer::Second => Some(Winner::Second),
-        Prefer::Strict if own.is_part_of(other) => Some(Winner::First),
-        Prefer::Strict if other.is_part_of(own) => Some(Winner::Second),
+        Prefer::First => Some(Side::First),
+        Prefer::Second => Some(Side::Second),
+        Prefer::Strict if own.is_part_of(other) => Some(Side::First),
+        Prefer::Strict if other.is_part_of(own) => Some(Side::Second),
         Prefer::Strict => None,
     }
 }

@@ -170,3 +170,49 @@ fn preferred_entry_does_not_take_along_what_had_its_meaning() {
         json!([{"name": "p", "path": "/b"}, {"name": "q", "path": "/a"}])
     );
 }
+
+#[test]
+fn namesakes_of_the_loser_get_nothing_of_the_winner() {
+    // Both call it reader: to the first that is more than to the second.
+    let mut first = alice();
+    let rules = &mut first["rules"];
+    rules["privileges"] = json!([{"name": "p", "path": "/a"}, {"name": "q", "path": "/b"}]);
+    rules["roles"][0]["privileges"] = json!(["p", "q"]);
+    let second = profile(
+        &json!({"name": "p", "path": "/a"}),
+        &json!({"name": "j", "userName": "bob"}),
+    );
+    let assigned = |prefer| {
+        merged(first.clone(), second.clone(), Some(prefer))["rules"]["roleAssignments"].clone()
+    };
+    assert_eq!(
+        assigned(Prefer::First),
+        json!([{"role": "r", "identities": ["i"]}])
+    );
+    assert_eq!(
+        assigned(Prefer::Second),
+        json!([{"role": "r", "identities": ["j"]}])
+    );
+}
+
+#[test]
+fn trials_of_the_loser_are_enforced() {
+    let on_trial = |mut of: Value| {
+        of["rules"]["roleAssignments"][0]["mode"] = json!("Audit");
+        of
+    };
+    let second = profile(
+        &json!({"name": "p", "path": "/a"}),
+        &json!({"name": "j", "userName": "bob"}),
+    );
+    let modes = |prefer| {
+        let merged = merged(on_trial(alice()), on_trial(second.clone()), prefer);
+        let assignments = merged["rules"]["roleAssignments"].as_array().unwrap();
+        let modes = assignments.iter().map(|one| one["mode"].clone());
+        modes.collect::<Vec<_>>()
+    };
+    assert_eq!(modes(None), ["Audit"]);
+    assert_eq!(modes(Some(Prefer::First)), [json!("Audit"), Value::Null]);
+    assert_eq!(modes(Some(Prefer::Second)), [Value::Null, json!("Audit")]);
+    assert_eq!(modes(Some(Prefer::Strict)), [Value::Null]);
+}

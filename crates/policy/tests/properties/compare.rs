@@ -1,7 +1,7 @@
 //! Properties of comparing and uniting profiles, held against the decisions themselves.
 
 use latchkey_policy::diff::{Direction, diff};
-use latchkey_policy::merge::merge;
+use latchkey_policy::merge::{MergeError, Prefer, merge};
 use latchkey_protocol::Attributes;
 
 use super::*;
@@ -191,6 +191,43 @@ proptest! {
         for (method, target, attributes, now) in &requests {
             let allows = |item| verdict(item, (method, target), attributes, *now) == Verdict::Allow;
             prop_assert_eq!(allows(&union), allows(&first) || allows(&second), "{}", target);
+        }
+    }
+
+    #[test]
+    fn union_by_preference_lets_nothing_through_that_neither_does(
+        (first, second) in pair(),
+        prefer in prop::sample::select(&[Prefer::First, Prefer::Second, Prefer::Strict][..]),
+        requests in prop::collection::vec((method(), target(), attributes(), now()), 8),
+    ) {
+        let union = match merge(&first, &second, Some(prefer)) {
+            Ok(union) => union,
+            Err(MergeError::Conflicts(_)) if prefer == Prefer::Strict => return Ok(()),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        RuleSet::compile(&union).unwrap();
+        for (method, target, attributes, now) in &requests {
+            let [first, second, union] = [&first, &second, &union]
+                .map(|item| verdict(item, (method, target), attributes, *now));
+            prop_assert!(union >= first.min(second), "{target}: {union:?}");
+        }
+    }
+
+    #[test]
+    fn preferred_profile_keeps_its_grants((first, second) in pair()) {
+        let denying = |item: AuthorizationItem| AuthorizationItem {
+            mode: "Enforce".to_owned(),
+            default_access: "Deny".to_owned(),
+            audit_until: None,
+            ..item
+        };
+        let (first, second) = (denying(first), denying(second));
+        for (prefer, kept) in [(Prefer::First, &first), (Prefer::Second, &second)] {
+            let union = merge(&first, &second, Some(prefer)).unwrap();
+            let lost = diff(kept, &union, EndpointKind::Imds).unwrap().effects;
+            let mut lost = lost.iter().filter(|effect| !effect.identities.is_empty());
+            let lost = lost.find(|effect| effect.direction == Direction::Narrows);
+            prop_assert!(lost.is_none(), "{lost:?}");
         }
     }
 
