@@ -1,6 +1,7 @@
 //! The command line; each command describes its own arguments.
 
 use clap::{Parser, Subcommand, ValueEnum};
+use latchkey_protocol::EndpointKind;
 
 use crate::completions::Completions;
 use crate::doctor::Doctor;
@@ -43,6 +44,34 @@ pub(crate) enum Command {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+/// An endpoint, as the command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Endpoint {
+    Imds,
+    #[value(name = "wireserver")]
+    WireServer,
+    #[value(name = "hostga")]
+    HostGa,
+}
+
+impl From<Endpoint> for EndpointKind {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Imds => Self::Imds,
+            Endpoint::WireServer => Self::WireServer,
+            Endpoint::HostGa => Self::HostGa,
+        }
+    }
+}
+
+/// An endpoint that has a profile of its own; the `WireServer`'s holds for the `HostGAPlugin` too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileEndpoint {
+    Imds,
+    #[value(name = "wireserver")]
+    WireServer,
 }
 
 /// Reads the name of a region.

@@ -7,7 +7,8 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
 };
 
-use crate::terminal::{self, printable};
+use crate::terminal;
+use crate::visible::{visible, visible_lines};
 
 /// Something to say about a text.
 pub(crate) struct Note<'a> {
@@ -33,7 +34,7 @@ impl<'a> Board<'a> {
     pub(crate) fn new(name: &'a str, text: &str, stream: &impl IsTerminal) -> Self {
         Self {
             name,
-            text: printable(text),
+            text: visible_lines(text),
             handler: GraphicalReportHandler::new_themed(theme(stream))
                 .with_context_lines(1)
                 .with_links(false),
@@ -43,7 +44,7 @@ impl<'a> Board<'a> {
 
     /// Draws a note below those before it.
     pub(crate) fn draw(&mut self, note: &Note<'_>) {
-        let message = printable(&note.message);
+        let message = visible(&note.message);
         let mut diagnostic = MietteDiagnostic::new(&message)
             .with_code(note.code)
             .with_severity(note.severity);
@@ -52,7 +53,7 @@ impl<'a> Board<'a> {
             diagnostic = diagnostic.with_label(LabeledSpan::underline(span));
         }
         if let Some(help) = note.help {
-            diagnostic = diagnostic.with_help(printable(help));
+            diagnostic = diagnostic.with_help(visible(help));
         }
         let source = NamedSource::new(self.name, self.text.clone());
         let report = Report::new(diagnostic).with_source_code(source);

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use latchkey_policy::case::{self, CallerClaims, ClaimsError};
 use latchkey_policy::{self as policy, Explanation};
 use latchkey_protocol::{Caller, EndpointKind, Reason};
 use serde::Serialize;
 
-use crate::arguments::Format;
+use crate::arguments::{Endpoint, Format};
 use crate::document;
 use crate::exit::Exit;
 use crate::problem::{self, Problem};
@@ -31,7 +31,7 @@ pub(crate) struct Explain {
     profile: PathBuf,
     /// The endpoint that is asked.
     #[arg(long, value_enum)]
-    endpoint: EndpointName,
+    endpoint: Endpoint,
     /// The method.
     #[arg(long, default_value = "GET")]
     method: String,
@@ -69,24 +69,6 @@ struct CallerSource {
     /// The caller is root.
     #[arg(long)]
     root: bool,
-}
-
-/// An endpoint by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EndpointName {
-    Imds,
-    Wireserver,
-    Hostga,
-}
-
-impl From<EndpointName> for EndpointKind {
-    fn from(name: EndpointName) -> Self {
-        match name {
-            EndpointName::Imds => Self::Imds,
-            EndpointName::Wireserver => Self::WireServer,
-            EndpointName::Hostga => Self::HostGa,
-        }
-    }
 }
 
 /// The answer to what is no request, in the fields of an explanation.

@@ -12,9 +12,8 @@ use jiff::tz::TimeZone;
 use latchkey_policy::document::resource::TargetLocation;
 use latchkey_policy::document::{self, Resource};
 use latchkey_policy::learn::Options;
-use latchkey_protocol::EndpointKind;
 
-use crate::arguments::{Arguments, Format, Mode, region};
+use crate::arguments::{Arguments, Endpoint, Format, Mode, region};
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -78,26 +77,6 @@ pub(crate) struct Learn {
     /// The mode of the profiles.
     #[arg(long, value_enum, default_value_t = Mode::Audit)]
     mode: Mode,
-}
-
-/// An endpoint, as the command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Endpoint {
-    Imds,
-    #[value(name = "wireserver")]
-    WireServer,
-    #[value(name = "hostga")]
-    HostGa,
-}
-
-impl From<Endpoint> for EndpointKind {
-    fn from(endpoint: Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Imds => Self::Imds,
-            Endpoint::WireServer => Self::WireServer,
-            Endpoint::HostGa => Self::HostGa,
-        }
-    }
 }
 
 /// The form of a profile.

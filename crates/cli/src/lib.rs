@@ -23,6 +23,7 @@ mod signature;
 mod simulate;
 mod table;
 mod terminal;
+mod visible;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@ use crate::arguments::Format;
 use crate::exit::Exit;
 use crate::terminal;
 
+mod columns;
 mod decision;
 mod display;
 mod follower;
@@ -26,7 +27,6 @@ mod sample;
 mod screen;
 mod tally;
 mod view;
-mod visible;
 
 use display::Display;
 use follower::{FollowError, Follower, Start};

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::visible::{visible, visible_json, visible_lines};
 
 /// Whether verdicts are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(crate) fn print(text: &str, exit: Exit) -> Exit {
 /// Writes the answer as JSON.
 pub(crate) fn print_json(answer: &(impl Serialize + ?Sized), exit: Exit) -> Exit {
     match serde_json::to_string_pretty(answer) {
-        Ok(text) => print(&(text + "\n"), exit),
+        Ok(text) => print(&(visible_json(&text) + "\n"), exit),
         Err(error) => {
             complain(&format!("write the answer as JSON: {error}"));
             Exit::Failure
@@ -61,36 +62,15 @@ pub(crate) fn printed(written: io::Result<()>, exit: Exit) -> Exit {
     }
 }
 
-/// Says what went wrong.
+/// Says what went wrong, in one line.
 pub(crate) fn complain(text: &str) {
     // Without standard error the exit code alone tells it.
-    drop(writeln!(io::stderr(), "latchkey: {}", printable(text)));
+    drop(writeln!(io::stderr(), "latchkey: {}", visible(text)));
 }
 
-/// Says what is to be known besides the answer.
+/// Says what is to be known besides the answer, in lines.
 pub(crate) fn tell(text: &str) {
-    drop(io::stderr().write_all(printable(text).as_bytes()));
-}
-
-/// Returns a text that moves no cursor: as many bytes, so that places in it stay.
-///
-/// SECURITY: a document or log of strangers could otherwise command the terminal of whoever checks it.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_kept = match character {
-            '\n' | '\t' => true,
-            '\r' => characters.peek() == Some(&'\n'),
-            other => !other.is_control(),
-        };
-        if is_kept {
-            shown.push(character);
-        } else {
-            shown.extend(std::iter::repeat_n('?', character.len_utf8()));
-        }
-    }
-    shown
+    drop(io::stderr().write_all(visible_lines(text).as_bytes()));
 }
 
 /// One line on standard error that says how far something is, if that is a terminal.
@@ -122,15 +102,5 @@ impl ProgressLine {
         let mut output = io::stderr();
         let written = output.write_all(text.as_bytes());
         self.is_shown = written.and_then(|()| output.flush()).is_ok();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_of_strangers_does_not_command_the_terminal() {
-        assert_eq!(printable("a\x1b[2J\u{9b}\tä\rb\r\n"), "a?[2J??\tä?b\r\n");
     }
 }

@@ -323,7 +323,7 @@ fn names_of_a_document_do_not_command_the_terminal() {
     let output = lint(folder.path(), &["hostile.json"]);
     let text = said(&output.stdout);
     assert!(
-        text.contains("?[2Jtoken") && !text.contains('\u{1b}'),
+        text.contains("\\u{1b}[2Jtoken") && !text.contains('\u{1b}'),
         "{text:?}"
     );
 }

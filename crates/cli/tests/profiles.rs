@@ -256,7 +256,7 @@ fn names_of_a_document_do_not_command_the_terminal() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = said(&output.stdout);
     assert!(
-        said.contains("?[2Jx") && !said.contains('\u{1b}'),
+        said.contains("\\u{1b}[2Jx") && !said.contains('\u{1b}'),
         "{said:?}"
     );
 }

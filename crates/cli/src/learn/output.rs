@@ -16,6 +16,7 @@ use super::text;
 use crate::arguments::Format;
 use crate::exit::Exit;
 use crate::terminal;
+use crate::visible::visible_json;
 
 const REPORT: &str = "report.json";
 
@@ -100,7 +101,7 @@ impl Answer {
             profiles,
             files,
         };
-        Ok(serde_json::to_string_pretty(&whole)? + "\n")
+        Ok(visible_json(&serde_json::to_string_pretty(&whole)?) + "\n")
     }
 
     fn exit(&self) -> Exit {
@@ -154,7 +155,7 @@ impl Output {
                 terminal::tell(&told);
                 Ok(match answer.learned.profiles.as_slice() {
                     [one] => answer.text(one),
-                    _ => serde_json::to_string_pretty(&answer.profiles()?)? + "\n",
+                    _ => visible_json(&serde_json::to_string_pretty(&answer.profiles()?)?) + "\n",
                 })
             }
         }

@@ -5,6 +5,7 @@ use latchkey_policy::learn::report::{CallerOnly, Entry, Evidence, Left, State};
 
 use super::intake::Read;
 use super::output::Answer;
+use crate::visible::visible;
 
 /// How many entries of a list are shown; the JSON report has all of them.
 const SHOWN: usize = 20;
@@ -92,7 +93,7 @@ fn input(text: &mut String, read: &Read) {
             &format!("not read: {} lines, {}", unread.count, unread.why),
         );
         for example in &unread.examples {
-            line(text, &format!("    {example}"));
+            line(text, &format!("    {}", visible(example)));
         }
     }
 }
@@ -127,7 +128,7 @@ fn rule(entry: &Entry) -> String {
     let open = if open.is_empty() {
         String::new()
     } else {
-        format!("; any {}", open.join(", "))
+        format!("; any {}", visible(&open.join(", ")))
     };
     let marks: Vec<_> = entry.marks.iter().map(|mark| mark.says()).collect();
     let marks = if marks.is_empty() {
@@ -173,12 +174,12 @@ fn subject(entry: &Entry) -> String {
         asked.push(sign);
         asked.push_str(&format!("{name}={value}"));
     }
-    format!(
+    visible(&format!(
         "{} {}: {asked}; {}",
         entry.endpoint,
         entry.identity.name,
         seen(&entry.evidence)
-    )
+    ))
 }
 
 fn seen(evidence: &Evidence) -> String {
@@ -195,7 +196,7 @@ fn seen(evidence: &Evidence) -> String {
 }
 
 fn left_out(left: &Left) -> String {
-    format!(
+    visible(&format!(
         "{} {}: {} {}; {}; {}",
         left.endpoint,
         left.caller,
@@ -203,17 +204,17 @@ fn left_out(left: &Left) -> String {
         left.target,
         left.why,
         seen(&left.evidence)
-    )
+    ))
 }
 
 fn lone(caller: &CallerOnly) -> String {
     let status = caller
         .status
         .map_or("?".to_owned(), |status| status.to_string());
-    format!(
+    visible(&format!(
         "{} {} {}: {} times {status}",
         caller.endpoint, caller.user, caller.executable, caller.count
-    )
+    ))
 }
 
 fn overflow(text: &mut String, answer: &Answer) {

@@ -11,8 +11,8 @@ use super::follower::Batch;
 use super::screen::{self, Screen};
 use super::tally::Tally;
 use super::view::{self, Window};
-use super::visible::{visible, visible_json};
 use crate::terminal::{self, Palette};
+use crate::visible::{visible, visible_json};
 
 /// How often the table is drawn.
 const REDRAW: Duration = Duration::from_secs(1);

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use latchkey_protocol::Reason;
 use latchkey_record::AuditRecord;
 
+use super::columns::cut;
 use super::decision::{self, Verdict};
 use super::rate::Recent;
-use super::visible::{cut, visible};
+use crate::visible::visible;
 
 /// How many rows are kept.
 const MAX_ROWS: usize = 2_048;

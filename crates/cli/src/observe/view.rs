@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use latchkey_protocol::Reason;
 use latchkey_record::AuditRecord;
 
+use super::columns::{cut, fitted};
 use super::decision::{self, Verdict};
 use super::tally::{Key, Row, Tally};
-use super::visible::{cut, fitted, visible};
 use crate::terminal::Palette;
+use crate::visible::visible;
 
 /// The size of a window in letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use latchkey_policy::diff::{
     Change, Difference, Direction, Entry, EntryChange, Setting, SettingChange, diff,
 };
-use latchkey_protocol::{EndpointKind, Mode};
+use latchkey_protocol::Mode;
 
-use crate::arguments::Format;
+use crate::arguments::{Endpoint, Format};
 use crate::document;
 use crate::exit::Exit;
-use crate::terminal::{self, Palette, printable};
+use crate::terminal::{self, Palette};
+use crate::visible::visible;
 
 /// Shows what changes between two profiles, and who may do what then.
 ///
@@ -37,25 +38,6 @@ pub(crate) struct Diff {
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Endpoint {
-    Imds,
-    #[value(name = "wireserver")]
-    WireServer,
-    #[value(name = "hostga")]
-    HostGa,
-}
-
-impl From<Endpoint> for EndpointKind {
-    fn from(endpoint: Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Imds => Self::Imds,
-            Endpoint::WireServer => Self::WireServer,
-            Endpoint::HostGa => Self::HostGa,
-        }
-    }
 }
 
 pub(crate) fn run(arguments: &Diff) -> Exit {
@@ -136,12 +118,12 @@ const fn mark(change: Change) -> char {
 
 fn line(mark: char, said: &str, palette: Palette) -> String {
     let colour = match (palette, mark) {
-        (Palette::Plain, _) => return format!("{mark} {}\n", printable(said)),
+        (Palette::Plain, _) => return format!("{mark} {}\n", visible(said)),
         (Palette::Colour, '+') => 32,
         (Palette::Colour, '-') => 31,
         (Palette::Colour, _) => 33,
     };
-    format!("\x1b[{colour}m{mark}\x1b[0m {}\n", printable(said))
+    format!("\x1b[{colour}m{mark}\x1b[0m {}\n", visible(said))
 }
 
 fn said_of_setting(change: &SettingChange) -> String {

@@ -9,7 +9,7 @@ use latchkey_policy::export::{
     Deployment, ExportError, HostEndpoint, Loss, Severity, Target, Widening, export,
 };
 
-use crate::arguments::{Arguments, Format, region};
+use crate::arguments::{Arguments, Format, ProfileEndpoint, region};
 use crate::document::{self, Loaded};
 use crate::exit::Exit;
 use crate::{output, terminal};
@@ -35,7 +35,7 @@ pub(crate) struct Export {
     to: To,
     /// The endpoint that the profile is for; for bicep and terraform.
     #[arg(long, value_enum, required_if_eq_any = [("to", "bicep"), ("to", "terraform")])]
-    endpoint: Option<Endpoint>,
+    endpoint: Option<ProfileEndpoint>,
     /// The guests that the profile is for; for bicep and terraform.
     #[arg(long, value_enum, required_if_eq_any = [("to", "bicep"), ("to", "terraform")])]
     os: Option<Os>,
@@ -74,18 +74,11 @@ enum To {
     Terraform,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Endpoint {
-    Imds,
-    #[value(name = "wireserver")]
-    WireServer,
-}
-
-impl From<Endpoint> for HostEndpoint {
-    fn from(endpoint: Endpoint) -> Self {
+impl From<ProfileEndpoint> for HostEndpoint {
+    fn from(endpoint: ProfileEndpoint) -> Self {
         match endpoint {
-            Endpoint::Imds => Self::Imds,
-            Endpoint::WireServer => Self::WireServer,
+            ProfileEndpoint::Imds => Self::Imds,
+            ProfileEndpoint::WireServer => Self::WireServer,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::arguments::Format;
 use crate::document::{self, Loaded};
 use crate::exit::Exit;
 use crate::terminal;
+use crate::visible::visible;
 
 /// Writes profiles in one way: two spaces of indent, fields in the order of the reference.
 ///
@@ -49,7 +50,7 @@ fn one(file: &Path, check: bool) -> Exit {
     let is_same = text == loaded.document.text();
     match (check, file.as_os_str() == "-") {
         (true, _) if is_same => Exit::Success,
-        (true, _) => terminal::print(&(document::name(file) + "\n"), Exit::Refused),
+        (true, _) => terminal::print(&(visible(&document::name(file)) + "\n"), Exit::Refused),
         (false, true) => terminal::print(&text, Exit::Success),
         (false, false) if is_same => Exit::Success,
         (false, false) => replace(&loaded, &text),

@@ -11,10 +11,9 @@ use latchkey_policy::lint;
 use latchkey_policy::lint::{Context, Severity};
 use serde::Serialize;
 
-use crate::arguments::Format;
+use crate::arguments::{Endpoint, Format};
 use crate::document;
 use crate::exit::Exit;
-use crate::explain::EndpointName;
 use crate::machine::ThisMachine;
 use crate::terminal;
 
@@ -34,7 +33,7 @@ pub(crate) struct Lint {
     files: Vec<PathBuf>,
     /// The endpoint that they are for; without, the paths of each tell.
     #[arg(long, value_enum)]
-    endpoint: Option<EndpointName>,
+    endpoint: Option<Endpoint>,
     /// End with 3 on warnings too.
     #[arg(long)]
     strict: bool,

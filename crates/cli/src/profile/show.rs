@@ -11,6 +11,7 @@ use crate::arguments::Format;
 use crate::document;
 use crate::exit::Exit;
 use crate::terminal;
+use crate::visible::visible;
 
 /// Shows what a profile grants to whom.
 ///
@@ -35,7 +36,7 @@ pub(crate) fn run(show: &Show) -> Exit {
         Ok(loaded) if show.format == Format::Json => {
             terminal::print_json(loaded.item(), Exit::Success)
         }
-        Ok(loaded) => terminal::print(&terminal::printable(&text(loaded.item())), Exit::Success),
+        Ok(loaded) => terminal::print(&text(loaded.item()), Exit::Success),
     }
 }
 
@@ -48,14 +49,16 @@ fn text(item: &AuthorizationItem) -> String {
     );
     let rules = item.rules.clone().unwrap_or_default();
     for privilege in rules.privileges.iter().flatten() {
-        text += &format!("\n{}: {}\n", privilege.name, reach(privilege));
+        let covered = format!("{}: {}", privilege.name, reach(privilege));
+        text += &format!("\n{}\n", visible(&covered));
         let holders = holders(&rules, &privilege.name);
         if holders.is_empty() {
             text += "  nobody\n";
         }
         for (identity, mode) in holders {
             let mode = mode.map_or(String::new(), |mode| format!(" ({mode})"));
-            text += &format!("  {}: {}{mode}\n", identity.name, who(identity));
+            let holder = format!("{}: {}{mode}", identity.name, who(identity));
+            text += &format!("  {}\n", visible(&holder));
         }
     }
     text

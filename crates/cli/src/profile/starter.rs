@@ -13,13 +13,13 @@ use latchkey_protocol::authorization::{
 };
 use serde_json::json;
 
-use crate::arguments::Format;
+use crate::arguments::{Format, ProfileEndpoint};
 use crate::exit::Exit;
 use crate::terminal;
 
 mod pack;
 
-use pack::{Endpoint, PACKS, Pack};
+use pack::{PACKS, Pack};
 
 /// Prints profiles for programs that most machines run; without a name, lists them.
 ///
@@ -34,7 +34,7 @@ pub(crate) struct Starter {
     names: Vec<String>,
     /// The endpoint; the profile of the `WireServer` holds for the `HostGAPlugin` too.
     #[arg(long, value_enum, requires = "names")]
-    endpoint: Option<Endpoint>,
+    endpoint: Option<ProfileEndpoint>,
     /// The user whose programs may have tokens, for managed-identity.
     #[arg(long, value_name = "NAME", requires = "names")]
     user: Option<String>,
@@ -115,14 +115,14 @@ fn list(format: Format) -> Result<String, StarterError> {
     Ok(lines.collect())
 }
 
-fn profile(starter: &Starter, endpoint: Endpoint) -> Result<String, StarterError> {
+fn profile(starter: &Starter, endpoint: ProfileEndpoint) -> Result<String, StarterError> {
     let item = joined(starter, endpoint)?;
     RuleSet::compile(&item)?;
     Ok(render(Form::Item, &item, &Resource::default()))
 }
 
 /// Returns one profile that grants what each of the packs grants.
-fn joined(starter: &Starter, endpoint: Endpoint) -> Result<AuthorizationItem, StarterError> {
+fn joined(starter: &Starter, endpoint: ProfileEndpoint) -> Result<AuthorizationItem, StarterError> {
     let mut names = starter.names.clone();
     names.sort_unstable();
     names.dedup();

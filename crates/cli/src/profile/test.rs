@@ -10,6 +10,7 @@ use crate::document;
 use crate::exit::Exit;
 use crate::problem;
 use crate::terminal;
+use crate::visible::{visible, visible_json, visible_lines};
 
 mod file;
 
@@ -74,7 +75,7 @@ fn one(file: &Path, format: Format) -> Exit {
                 Exit::Refused
             };
             let text = match format {
-                Format::Text => Ok(terminal::printable(&text(file, &outcomes))),
+                Format::Text => Ok(visible_lines(&text(file, &outcomes))),
                 Format::Json => json(file, &outcomes),
             };
             match text {
@@ -105,7 +106,7 @@ fn text(file: &Path, outcomes: &[Outcome]) -> String {
     let name = document::name(file);
     let mut text = String::new();
     for outcome in outcomes.iter().filter(|outcome| !outcome.holds) {
-        let comment = outcome.comment.as_deref().unwrap_or("(no comment)");
+        let comment = visible(outcome.comment.as_deref().unwrap_or("(no comment)"));
         text += &format!(
             "FAILED {name}:{}: {comment}\nexpected {}, and the answer is {}\n\n",
             outcome.line,
@@ -131,7 +132,7 @@ fn json(file: &Path, outcomes: &[Outcome]) -> Result<String, serde_json::Error> 
             rule: outcome.answer.rule.as_ref().map(ToString::to_string),
             holds: outcome.holds,
         };
-        text += &serde_json::to_string(&case)?;
+        text += &visible_json(&serde_json::to_string(&case)?);
         text.push('\n');
     }
     Ok(text)

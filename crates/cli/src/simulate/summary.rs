@@ -6,6 +6,7 @@ use latchkey_policy::case::Verdict;
 use latchkey_policy::simulate::{Change, Finding, Group, Sighting, Tally};
 
 use crate::terminal::Palette;
+use crate::visible::visible;
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[33m";
@@ -145,7 +146,7 @@ fn coloured(text: &str, colour: &str, palette: Palette) -> String {
 fn unjudged(problems: &Problems) -> String {
     let mut text = String::new();
     for (problem, count) in &problems.counted {
-        text += &format!("\n{count} could not be judged: {problem}");
+        text += &format!("\n{count} could not be judged: {}", visible(problem));
     }
     if problems.others > 0 {
         text += &format!(

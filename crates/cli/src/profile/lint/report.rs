@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Linted;
 use super::entry::Entry;
 use crate::board::{Board, Note};
-use crate::terminal::printable;
+use crate::visible::visible;
 
 /// How many findings of a file are drawn beside their lines; of more each gets one line, so that the answer
 /// is there soon and can be read.
@@ -47,7 +47,8 @@ pub(super) fn text(files: &[Linted]) -> String {
         }
         shown += &board.shown();
         for entry in listed {
-            shown += &printable(&line(&file.file, entry));
+            shown += &visible(&line(&file.file, entry));
+            shown.push('\n');
         }
     }
     let Answer {
@@ -80,9 +81,9 @@ fn line(file: &str, entry: &Entry) -> String {
     } = entry;
     match (entry.line, entry.column) {
         (Some(line), Some(column)) => {
-            format!("{file}:{line}:{column}: {severity}[{code}]: {message}\n")
+            format!("{file}:{line}:{column}: {severity}[{code}]: {message}")
         }
-        _ => format!("{file}: {severity}[{code}]: {message}\n"),
+        _ => format!("{file}: {severity}[{code}]: {message}"),
     }
 }
 

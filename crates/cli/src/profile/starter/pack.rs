@@ -2,13 +2,7 @@
 
 use latchkey_protocol::authorization::AuthorizationItem;
 
-/// The endpoints that have a profile of their own; that of the `WireServer` holds for the
-/// `HostGAPlugin` too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Endpoint {
-    Imds,
-    Wireserver,
-}
+use crate::arguments::ProfileEndpoint;
 
 /// What one kind of program needs.
 #[derive(Debug)]
@@ -72,11 +66,11 @@ impl Pack {
     /// The file is no profile, which a test rules out.
     pub(super) fn item(
         &self,
-        endpoint: Endpoint,
+        endpoint: ProfileEndpoint,
     ) -> Result<Option<AuthorizationItem>, serde_json::Error> {
         let text = match endpoint {
-            Endpoint::Imds => self.imds,
-            Endpoint::Wireserver => self.wireserver,
+            ProfileEndpoint::Imds => self.imds,
+            ProfileEndpoint::WireServer => self.wireserver,
         };
         text.map(serde_json::from_str).transpose()
     }

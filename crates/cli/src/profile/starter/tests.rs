@@ -16,7 +16,7 @@ fn starter(names: &[&str]) -> Starter {
 #[test]
 fn every_file_begins_in_audit_and_denies_what_it_does_not_name() {
     for pack in PACKS {
-        for endpoint in [Endpoint::Imds, Endpoint::Wireserver] {
+        for endpoint in [ProfileEndpoint::Imds, ProfileEndpoint::WireServer] {
             let item = pack.item(endpoint).unwrap();
             let words = item.map(|item| (item.mode, item.default_access));
             let expected = ("Audit".to_owned(), "Deny".to_owned());
@@ -33,7 +33,7 @@ fn service_is_known_by_what_the_operator_names_and_nothing_else() {
         ..starter(&["managed-identity"])
     };
     for unit in [None, Some("web.service")] {
-        let item = joined(&named(Some("web"), unit), Endpoint::Imds).unwrap();
+        let item = joined(&named(Some("web"), unit), ProfileEndpoint::Imds).unwrap();
         let expected = Identity {
             name: "managed-identity-user".to_owned(),
             user_name: Some("web".to_owned()),
@@ -42,9 +42,9 @@ fn service_is_known_by_what_the_operator_names_and_nothing_else() {
         };
         assert_eq!(item.rules.unwrap().identities.unwrap(), [expected]);
     }
-    let nameless = joined(&named(None, Some("web.service")), Endpoint::Imds).unwrap_err();
+    let nameless = joined(&named(None, Some("web.service")), ProfileEndpoint::Imds).unwrap_err();
     assert_eq!(nameless.exit(), Exit::Usage);
-    let wrong = profile(&named(Some("web"), Some("web")), Endpoint::Imds).unwrap_err();
+    let wrong = profile(&named(Some("web"), Some("web")), ProfileEndpoint::Imds).unwrap_err();
     assert_eq!(wrong.exit(), Exit::Invalid);
 }
 
@@ -54,15 +54,19 @@ fn options_that_would_change_nothing_are_refused() {
         user: Some("web".to_owned()),
         ..starter(&["cloud-init"])
     };
-    let error = joined(&stray, Endpoint::Imds).unwrap_err();
+    let error = joined(&stray, ProfileEndpoint::Imds).unwrap_err();
     assert!(matches!(error, StarterError::NoPlaceholder), "{error}");
-    let nothing = joined(&starter(&["managed-identity"]), Endpoint::Wireserver).unwrap_err();
+    let nothing = joined(&starter(&["managed-identity"]), ProfileEndpoint::WireServer).unwrap_err();
     assert!(matches!(nothing, StarterError::Nothing(_)), "{nothing}");
 }
 
 #[test]
 fn what_two_packs_cover_alike_becomes_one_privilege_of_both() {
-    let item = joined(&starter(&["cloud-init", "linux-agent"]), Endpoint::Imds).unwrap();
+    let item = joined(
+        &starter(&["cloud-init", "linux-agent"]),
+        ProfileEndpoint::Imds,
+    )
+    .unwrap();
     let rules = item.rules.unwrap();
     assert_eq!(rules.privileges.unwrap().len(), 1);
     let roles = rules.roles.unwrap();
