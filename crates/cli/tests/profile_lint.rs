@@ -327,3 +327,30 @@ fn names_of_a_document_do_not_command_the_terminal() {
         "{text:?}"
     );
 }
+
+#[test]
+fn profile_for_latchkey_alone_is_told_nothing_about_deployed_agents() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut profile = good();
+    profile["rules"]["identities"][0] =
+        json!({"name": profile["rules"]["identities"][0]["name"], "systemdUnit": "app.service"});
+    fs::write(folder.path().join("unit.json"), profile.to_string()).unwrap();
+    let told = |arguments: &[&str]| {
+        let fixed = ["unit.json", "--format", "json"];
+        let output = lint(folder.path(), &[&fixed[..], arguments].concat());
+        let answer = answer(&output);
+        let codes = codes(&answer).into_iter().map(str::to_owned);
+        (output.status.code(), codes.collect::<Vec<_>>())
+    };
+    let (code, codes) = told(&[]);
+    assert_eq!(code, Some(0), "{codes:?}");
+    assert!(
+        codes.iter().any(|code| code == "everybody_on_deployed"),
+        "{codes:?}"
+    );
+    let (_, codes) = told(&["--for", "latchkey"]);
+    assert!(
+        !codes.iter().any(|code| code.ends_with("_deployed")),
+        "{codes:?}"
+    );
+}

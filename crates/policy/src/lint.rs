@@ -34,6 +34,7 @@ mod region;
 mod secrets;
 mod siblings;
 mod trial;
+pub(crate) mod unseen;
 
 pub use code::{Code, Severity};
 pub use machine::Machine;
@@ -110,7 +111,7 @@ impl fmt::Display for Finding {
 /// One family of findings.
 type Look = fn(&Reading<'_>, &mut Vec<Finding>);
 
-const LOOKS: [Look; 12] = [
+const LOOKS: [Look; 13] = [
     trial::look,
     coverage::look,
     references::look,
@@ -118,6 +119,7 @@ const LOOKS: [Look; 12] = [
     siblings::look,
     parameters::look,
     names::look,
+    unseen::look,
     identities::look,
     executables::look,
     deployed::look,

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use latchkey_policy::document::text;
 use latchkey_policy::lint;
@@ -34,6 +34,9 @@ pub(crate) struct Lint {
     /// The endpoint that they are for; without, the paths of each tell.
     #[arg(long, value_enum)]
     endpoint: Option<Endpoint>,
+    /// The agents that read the profile; `latchkey` leaves out what is about deployed agents alone.
+    #[arg(long = "for", value_enum, default_value = "any", value_name = "AGENTS")]
+    agents: Agents,
     /// End with 3 on warnings too.
     #[arg(long)]
     strict: bool,
@@ -46,6 +49,21 @@ pub(crate) struct Lint {
     /// How the findings are written.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+}
+
+/// The agents that a profile is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Agents {
+    /// Latchkey's, and those that are deployed.
+    Any,
+    /// Latchkey's alone.
+    Latchkey,
+}
+
+impl Agents {
+    fn concern(self, code: lint::Code) -> bool {
+        self == Self::Any || !code.is_of_deployed()
+    }
 }
 
 /// One file, and what there is to say about it.
@@ -93,9 +111,10 @@ fn look(path: &Path, text: String, arguments: &Lint) -> Linted {
     let (valid, findings) = match text::read(&text, None) {
         Ok(document) => {
             document::say_assumptions(path, &document);
-            let findings = lint(&document.item, &context);
+            let findings = lint(&document.item, &context).into_iter();
+            let findings = findings.filter(|finding| arguments.agents.concern(finding.code));
             let place = |finding| Entry::of_finding(finding, &document);
-            (true, findings.into_iter().map(place).collect())
+            (true, findings.map(place).collect())
         }
         Err(invalid) => {
             let problems = document::problems(&invalid);

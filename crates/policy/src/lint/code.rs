@@ -88,6 +88,8 @@ codes! {
     RedundantMode = "redundant_mode", Note;
     /// An assignment has Audit for a privilege that reaches tokens, in an enforced profile.
     TokenInAudit = "token_in_audit", Warning;
+    /// An assignment has Audit where the default Deny is enforced, which opens to everybody what it covers.
+    OpenTrial = "open_trial", Warning;
 
     // What privileges cover.
     /// Two privileges cover the same requests.
@@ -128,6 +130,8 @@ codes! {
     UnusedIdentity = "unused_identity", Warning;
     /// Two names differ only by letter case or by characters that look alike.
     ConfusableNames = "confusable_names", Warning;
+    /// The text has characters that are not seen, or that change how others are shown.
+    UnseenCharacters = "unseen_characters", Warning;
     /// The name looks like it was made by a program.
     GeneratedName = "generated_name", Note;
 
@@ -159,7 +163,7 @@ codes! {
 
     // Deployed agents.
     /// Deployed agents see no selector in the identity, and take everybody for it.
-    EverybodyOnDeployed = "everybody_on_deployed", Error;
+    EverybodyOnDeployed = "everybody_on_deployed", Warning;
     /// Deployed agents ignore some of the fields, which makes the rules another there.
     IgnoredByDeployed = "ignored_by_deployed", Note;
     /// Deployed agents compare the text as it stands, so the rule matches no usual request there.
@@ -192,6 +196,22 @@ codes! {
     FileOfItsUser = "file_of_its_user", Note;
     /// The executable is a script: the kernel runs its interpreter, so the rule never matches.
     ScriptAsExecutable = "script_as_executable", Error;
+}
+
+impl Code {
+    /// Returns whether findings of this kind are about deployed agents alone: where only Latchkey reads the
+    /// profile there is nothing to do about them.
+    #[must_use]
+    pub const fn is_of_deployed(self) -> bool {
+        matches!(
+            self,
+            Self::EverybodyOnDeployed
+                | Self::IgnoredByDeployed
+                | Self::NeverMatchesOnDeployed
+                | Self::UndefinedAccount
+                | Self::WidenedOnDeployed
+        )
+    }
 }
 
 impl fmt::Display for Code {

@@ -21,13 +21,14 @@ const OF_WIRE_SERVER: [&str; 6] = [
     "vmagentlog",
     "vmsettings",
 ];
-/// Parameters that every request may have, so that they narrow nothing.
-const FORMAL: [&str; 2] = ["api-version", "format"];
+/// Parameters of the WireServer by which it tells one operation from another. A service takes no notice
+/// of any other that it does not know, so whoever asks may add it to every request.
+const OPERATIONS: [&str; 2] = ["comp", "type"];
 
 pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
     let mut first_owner = None;
     for (at, privilege) in reading.privileges.iter().enumerate() {
-        findings.extend(everything(at, privilege));
+        findings.extend(everything(reading, at, privilege));
         findings.extend(volatile(at, privilege));
         findings.extend(method_gap(reading, at, privilege));
         let Some(owner) = owner(&privilege.region.path) else {
@@ -58,12 +59,10 @@ pub(super) fn owner(path: &str) -> Option<EndpointKind> {
     }
 }
 
-fn everything(at: usize, privilege: &PrivilegeView<'_>) -> Option<Finding> {
+fn everything(reading: &Reading<'_>, at: usize, privilege: &PrivilegeView<'_>) -> Option<Finding> {
     let region = &privilege.region;
-    let is_narrowed = region
-        .constraints
-        .iter()
-        .any(|(name, _)| !FORMAL.contains(&name.as_str()));
+    let mut names = region.constraints.iter().map(|(name, _)| name.as_str());
+    let is_narrowed = !reading.is_imds() && names.any(|name| OPERATIONS.contains(&name));
     (region.path == "/" && region.extent != Extent::Exact && !is_narrowed).then(|| {
         Finding::new(
             Code::GrantsEverything,

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use latchkey_protocol::Mode;
 
-use super::reading::Reading;
+use super::reading::{PrivilegeView, Reading};
 use super::secrets::reaches_token;
 use super::{Code, Finding};
 use crate::rules::Access;
@@ -34,11 +34,19 @@ fn mode(reading: &Reading<'_>) -> Option<Finding> {
         .privileges
         .iter()
         .any(|privilege| reading.is_granted(privilege));
-    (grants_nothing && reading.default_access == Access::Deny).then(|| {
+    // What a role covers that is on trial is let through, whoever holds it.
+    let has_trial = (0..reading.assignments.len()).any(|at| is_open_trial(reading, at));
+    (grants_nothing && !has_trial && reading.default_access == Access::Deny).then(|| {
         Finding::new(
             Code::DeniesEverything,
             "/defaultAccess",
-            "the default is Deny and nobody has any privilege, so every request is refused",
+            format!(
+                "the default is Deny and nobody has any privilege, so every request is {}",
+                match reading.mode {
+                    Mode::Enforce => "refused",
+                    Mode::Audit | Mode::Disabled => "recorded as refused",
+                }
+            ),
             "grant what is needed, or set the default to Allow",
         )
     })
@@ -56,15 +64,12 @@ fn assignment(reading: &Reading<'_>, at: usize) -> Option<Finding> {
             "leave it out, so that it does not stay behind when the profile's mode changes",
         ));
     }
-    let is_weaker = own == Mode::Audit && reading.mode == Mode::Enforce;
-    let view = reading.roles.iter().find(|view| view.form.name == *role)?;
-    let mut privileges = view
-        .privileges
-        .iter()
-        .filter_map(|at| reading.privileges.get(*at));
-    let token = privileges.find(|privilege| reaches_token(&privilege.region))?;
-    is_weaker.then(|| {
-        Finding::new(
+    if own != Mode::Audit || reading.mode != Mode::Enforce {
+        return None;
+    }
+    let mut privileges = privileges(reading, at);
+    if let Some(token) = privileges.find(|privilege| reaches_token(&privilege.region)) {
+        return Some(Finding::new(
             Code::TokenInAudit,
             pointer,
             format!(
@@ -72,8 +77,42 @@ fn assignment(reading: &Reading<'_>, at: usize) -> Option<Finding> {
                 token.form.name
             ),
             "enforce what reaches tokens first",
+        ));
+    }
+    is_open_trial(reading, at).then(|| {
+        Finding::new(
+            Code::OpenTrial,
+            pointer,
+            format!(
+                "the default Deny is enforced, but what `{role}` covers is let through for everybody, as the assignment is in Audit"
+            ),
+            "leave the mode out; for a trial set the mode of the profile to Audit, and enforce the other assignments",
         )
     })
+}
+
+/// Returns whether an assignment lets everybody have what the default would refuse: its Audit puts no
+/// restriction on trial, but opens.
+fn is_open_trial(reading: &Reading<'_>, at: usize) -> bool {
+    reading.mode_of(at) == Some(Mode::Audit)
+        && reading.mode == Mode::Enforce
+        && reading.default_access == Access::Deny
+        && privileges(reading, at).next().is_some()
+}
+
+/// Returns the privileges that an assignment is about.
+fn privileges<'a>(
+    reading: &'a Reading<'_>,
+    at: usize,
+) -> impl Iterator<Item = &'a PrivilegeView<'a>> {
+    let role = reading
+        .assignments
+        .get(at)
+        .map(|assignment| &assignment.role);
+    let mut views = reading.roles.iter();
+    let view = views.find(|view| Some(&view.form.name) == role);
+    let held = view.into_iter().flat_map(|view| &view.privileges);
+    held.filter_map(|at| reading.privileges.get(*at))
 }
 
 fn end_of_audit(reading: &Reading<'_>) -> Option<Finding> {

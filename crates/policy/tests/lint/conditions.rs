@@ -132,10 +132,18 @@ fn paths() -> Vec<Case> {
             second_path,
             everything(json!({"api-version": "2018-02-01"})),
         ),
-        not_found(
+        // The service takes no notice of it, so that anybody may add it.
+        found(
             Code::GrantsEverything,
+            second_path,
+            everything(json!({"x": "1"})),
+        ),
+        found(
+            Code::GrantsEverything,
+            second_path,
             everything(json!({"comp": "versions"})),
         ),
+        not_found(Code::GrantsEverything, json!({})).of_wire_server(),
         not_found(
             Code::GrantsEverything,
             second(json!({"path": "/", "pathMatch": "exact"})),

@@ -39,6 +39,17 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     vec![
         found(
+            Code::UnseenCharacters,
+            "/rules/identities/1/userName",
+            user("moni\u{202e}tor"),
+        ),
+        found(
+            Code::UnseenCharacters,
+            "/rules/roles/1/name",
+            renamed("reader\u{9b}2J"),
+        ),
+        not_found(Code::UnseenCharacters, user("me\u{301}lanie")),
+        found(
             Code::EmptyRole,
             "/rules/roles/2",
             roles(json!({"name": "none", "privileges": []})),

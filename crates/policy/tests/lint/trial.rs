@@ -105,6 +105,33 @@ pub(crate) fn cases() -> Vec<Case> {
             Code::TokenInAudit,
             json!({"rules": {"roleAssignments": plain}}),
         ),
+        found(
+            Code::OpenTrial,
+            "/rules/roleAssignments/1/mode",
+            json!({"rules": {"roleAssignments": plain}}),
+        ),
+        not_found(
+            Code::OpenTrial,
+            json!({"defaultAccess": "Allow", "rules": {"roleAssignments": plain}}),
+        ),
+        not_found(
+            Code::OpenTrial,
+            json!({"mode": "Audit", "rules": {"roleAssignments": plain}}),
+        ),
+        // Nobody has anything, and yet the trial lets everybody through.
+        not_found(
+            Code::DeniesEverything,
+            json!({"rules": {"roleAssignments": [
+                {"role": "instance-reader", "identities": [], "mode": "Audit"},
+            ]}}),
+        ),
+        found(
+            Code::OpenTrial,
+            "/rules/roleAssignments/0/mode",
+            json!({"rules": {"roleAssignments": [
+                {"role": "instance-reader", "identities": [], "mode": "Audit"},
+            ]}}),
+        ),
         not_found(
             Code::TokenInAudit,
             json!({"mode": "Audit", "rules": {"roleAssignments": assigned("Enforce", "Enforce")}}),
