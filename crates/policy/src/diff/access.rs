@@ -9,7 +9,7 @@ use latchkey_protocol::Mode;
 
 use super::{Direction, Effect};
 use crate::meaning::Meaning;
-use crate::meaning::scope::{Scope, Scopes, any_covers};
+use crate::meaning::scope::{Scope, Scopes, all_covered, any_covers};
 use crate::meaning::subject::Subject;
 use crate::meaning::words::{Phrase, noun, phrases};
 use crate::rules::Access;
@@ -31,16 +31,28 @@ pub(super) fn effects(before: &Meaning, after: &Meaning) -> Vec<Effect> {
         } else {
             format!(" (still: {})", noun(&kept))
         };
+        let condition = new.condition(subject, &phrase.scopes);
+        let condition = condition.map_or_else(String::new, |(more, flags)| match (more, flags) {
+            (Some(more), None) => format!(" unless {more}"),
+            (Some(more), Some(flags)) => format!(" unless {more} and not {flags}"),
+            (None, flags) => flags.map_or_else(String::new, |flags| format!(" if {flags}")),
+        });
         let (who, what) = (subject.words(), phrase.asked());
-        narrows(format!("{who} may no longer {what}{still}"))
+        narrows(format!("{who} may no longer {what}{condition}{still}"))
     }));
     effects.extend(gained.by_anybody(&gained_by_anybody()));
     effects.extend(gained.by_subjects(after, &|subject, phrase| {
         let mut had = old.granted_to(subject).into_iter();
         let has_any = had.any(|had| !had.is_empty());
         let also = if has_any { " also" } else { "" };
+        let condition = old.condition(subject, &phrase.scopes);
+        let condition = condition.map_or_else(String::new, |(more, flags)| match (more, flags) {
+            (Some(more), None) => format!(", not only {more}"),
+            (Some(more), Some(flags)) => format!(", not only {more}, and even if {flags}"),
+            (None, flags) => flags.map_or_else(String::new, |flags| format!(" even if {flags}")),
+        });
         let (who, what) = (subject.words(), phrase.asked());
-        widens(format!("{who} may now{also} {what}"))
+        widens(format!("{who} may now{also} {what}{condition}"))
     }));
     effects
 }
@@ -123,6 +135,20 @@ impl<'a> Allowed<'a> {
         let granted = self.granted_to(subject).into_iter().flatten();
         let parts = granted.flat_map(|own| scopes.iter().filter_map(|scope| own.intersect(scope)));
         parts.collect()
+    }
+
+    /// Returns on what condition some of these callers may ask for all of some scopes: what must
+    /// hold of them, and which flags must be clear.
+    fn condition(
+        &self,
+        subject: &Subject,
+        scopes: &Scopes,
+    ) -> Option<(Option<String>, Option<String>)> {
+        let mut narrower = self.grants.iter();
+        let (found, _) = narrower.find(|(other, granted)| {
+            **other != subject && subject.includes(other) && all_covered(granted, scopes)
+        })?;
+        Some(found.beyond(subject))
     }
 
     /// Returns the parts of a scope that somebody with these grants is refused.

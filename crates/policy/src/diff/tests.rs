@@ -347,3 +347,42 @@ fn json_is_stable() {
     let text = serde_json::to_string_pretty(&difference).unwrap() + "\n";
     assert_eq!(text, include_str!("../../testdata/diff/difference.json"));
 }
+
+#[test]
+fn narrower_identity_is_no_loss_of_all() {
+    let instance = "user `alice` with `/usr/bin/x` may no longer ask for `/metadata/instance`";
+    let now = "user `alice` with `/usr/bin/x` may now also ask for `/metadata/instance`";
+    for (member, value, lost, gained) in [
+        (
+            "systemdUnit",
+            json!("b.service"),
+            " unless in `b.service`",
+            ", not only in `b.service`",
+        ),
+        (
+            "forbid",
+            json!(["traced", "preloaded"]),
+            " if preloaded or traced",
+            " even if preloaded or traced",
+        ),
+    ] {
+        let mut identity = profile()["rules"]["identities"][1].clone();
+        identity[member] = value;
+        let (there, back) = said(&[("/rules/identities/1", identity.clone())]);
+        assert!(there.contains(&format!("{instance}{lost}")), "{there:?}");
+        let now = now.replace(" also", "");
+        assert!(back.contains(&format!("{now}{gained}")), "{back:?}");
+        let difference = difference(
+            &item(profile()),
+            &with(&[("/rules/identities/1", identity)]),
+        );
+        assert_eq!(
+            changes(&difference),
+            [
+                (Entry::Identity, Change::Narrowed, "alice"),
+                (Entry::Assignment, Change::Narrowed, "reader"),
+                (Entry::Assignment, Change::Narrowed, "tokens"),
+            ]
+        );
+    }
+}

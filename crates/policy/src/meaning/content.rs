@@ -57,7 +57,10 @@ impl Content for BTreeSet<String> {
 impl Content for Holders {
     fn is_part_of(&self, other: &Self) -> bool {
         let mut holders = self.iter();
-        holders.all(|(subject, modes)| other.get(subject) == Some(modes))
+        holders.all(|(subject, modes)| {
+            let mut others = other.iter();
+            others.any(|(wider, theirs)| wider.includes(subject) && theirs == modes)
+        })
     }
 
     fn words(&self) -> String {

@@ -57,6 +57,25 @@ impl Subject {
             && executables.is_some_and(|paths| paths.iter().all(|path| ends_in(path, wanted)))
     }
 
+    /// Says what is asked of these callers beyond what another identity, which includes them, asks:
+    /// what must hold, as in "in `b.service`", and which flags must be clear.
+    pub(crate) fn beyond(&self, wider: &Self) -> (Option<String>, Option<String>) {
+        let selectors = self.selectors.iter();
+        let more = selectors.filter(|(kind, texts)| wider.selectors.get(kind) != Some(texts));
+        let more = more.map(|(kind, texts)| {
+            let preposition = match kind {
+                Kind::Unit | Kind::Container | Kind::Slice | Kind::Cgroup => "in",
+                Kind::User | Kind::Uid => "as",
+                Kind::Group | Kind::Gid => "of",
+                Kind::Executable | Kind::Process | Kind::Script | Kind::ExecutableDigest => "with",
+            };
+            format!("{preposition} {}", words_of(*kind, texts))
+        });
+        let flags = self.forbidden.difference(&wider.forbidden);
+        let flags = flags.map(|flag| flag.as_str().to_owned());
+        (joined(more, " and "), joined(flags, " or "))
+    }
+
     /// Says who they are: "user `alice` with `/usr/bin/x`".
     pub(crate) fn words(&self) -> String {
         let said = |kinds: &[Kind]| -> Vec<String> {
@@ -91,6 +110,11 @@ impl Subject {
         }
         words
     }
+}
+
+fn joined(parts: impl Iterator<Item = String>, between: &str) -> Option<String> {
+    let parts: Vec<_> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join(between))
 }
 
 fn is_at_or_below(path: &str, above: &str) -> bool {
