@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::lint::unseen::is_unseen;
+
 /// How a language writes literals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
@@ -98,7 +100,7 @@ impl Language {
         match (self, letter) {
             (Self::Bicep, '\'') => escaped.push_str("\\'"),
             (Self::Bicep, '$') => escaped.push_str("\\$"),
-            (Self::Bicep, _) if letter.is_control() => {
+            (Self::Bicep, _) if is_unseen(letter) => {
                 escaped.push_str(&format!("\\u{{{code:x}}}"));
             }
             (Self::Terraform, '"') => escaped.push_str("\\\""),
@@ -106,8 +108,11 @@ impl Language {
             (Self::Terraform, '$' | '%') if matches!(next, Some('{' | '$' | '%')) => {
                 escaped.push_str(&format!("\\u{code:04x}"));
             }
-            (Self::Terraform, _) if letter.is_control() => {
-                escaped.push_str(&format!("\\u{code:04x}"));
+            (Self::Terraform, _) if is_unseen(letter) => {
+                escaped.push_str(&match u16::try_from(code) {
+                    Ok(code) => format!("\\u{code:04x}"),
+                    Err(_) => format!("\\U{code:08x}"),
+                });
             }
             _ => escaped.push(letter),
         }
@@ -145,6 +150,11 @@ mod tests {
             ("%{if}", "'%{if}'", "\"\\u0025{if}\""),
             ("5$ %41", "'5\\$ %41'", "\"5$ %41\""),
             ("a\nb\u{1}", "'a\\nb\\u{1}'", "\"a\\nb\\u0001\""),
+            (
+                "\u{202e}\u{e0041}",
+                "'\\u{202e}\\u{e0041}'",
+                "\"\\u202e\\U000e0041\"",
+            ),
         ] {
             assert_eq!(Language::Bicep.text(text), bicep);
             assert_eq!(Language::Terraform.text(text), terraform);

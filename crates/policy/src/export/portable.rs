@@ -104,6 +104,23 @@ fn portable_privilege(at: usize, privilege: &Privilege, losses: &mut Losses) -> 
         None => {}
     }
     let path = plain_path(&privilege.path);
+    let parameters = privilege.query_parameters.as_ref();
+    for (name, value) in parameters.iter().flat_map(|all| &all.0) {
+        for text in [name, value] {
+            let plain = plain_text(text);
+            if !reads_alike(text, &plain) {
+                let text = format!(
+                    "the deployed agent decodes no rules, so that `{text}` is `{plain}` for it, which is another text \
+                     or none when it is read back"
+                );
+                losses.add(
+                    Severity::Impossible,
+                    format!("{pointer}/queryParameters"),
+                    text,
+                );
+            }
+        }
+    }
     if !path.ends_with('/') {
         // The deployed agent compares texts, not segments.
         let text = format!(
@@ -115,7 +132,7 @@ fn portable_privilege(at: usize, privilege: &Privilege, losses: &mut Losses) -> 
     Privilege {
         name: name.clone(),
         path,
-        query_parameters: parameters.map(|own| plain_parameters(&pointer, own, losses)),
+        query_parameters: parameters.map(plain_parameters),
         methods: None,
         path_match: None,
     }
@@ -135,31 +152,35 @@ fn plain_path(text: &str) -> String {
     }
 }
 
-/// Writes parameters as the deployed agent compares them, decoded like paths.
-fn plain_parameters(
-    privilege: &str,
-    parameters: &QueryParameters,
-    losses: &mut Losses,
-) -> QueryParameters {
-    let plain = |text: &String| match canonical_text(text) {
-        Ok(decoded) if text.contains('%') => decoded,
-        _ => text.clone(),
-    };
+fn plain_parameters(parameters: &QueryParameters) -> QueryParameters {
     let pairs = parameters.0.iter();
-    let pairs = pairs.map(|(name, value)| {
-        let (plain_name, plain_value) = (plain(name), plain(value));
-        // A bare percent sign or semicolon.
-        if canonical_text(&plain_name).is_err() || canonical_text(&plain_value).is_err() {
-            let text = format!(
-                "the target decodes no rules, so `{plain_name}={plain_value}` stands decoded, which Latchkey \
-                 refuses to read: keep the profile that this is exported from"
-            );
-            let pointer = format!("{privilege}/queryParameters/{}", escaped(name));
-            losses.add(Severity::Differs, pointer, text);
-        }
-        (plain_name, plain_value)
-    });
-    QueryParameters(pairs.collect())
+    QueryParameters(
+        pairs
+            .map(|(name, value)| (plain_text(name), plain_text(value)))
+            .collect(),
+    )
+}
+
+/// Writes a name or value as the deployed agent compares it.
+fn plain_text(text: &str) -> String {
+    match canonical_text(text) {
+        Ok(decoded) if text.contains('%') => decoded,
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns whether a name or value that is written is read as the one it was written for.
+fn reads_alike(own: &str, written: &str) -> bool {
+    match (canonical_text(own), canonical_text(written)) {
+        (Ok(own), Ok(written)) => own == written,
+        _ => false,
+    }
+}
+
+/// Writes the path of a file without repeated and trailing slashes.
+fn plain_file(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    segments.map(|segment| format!("/{segment}")).collect()
 }
 
 fn portable_identity(at: usize, identity: &Identity, losses: &mut Losses) -> Identity {
@@ -168,7 +189,8 @@ fn portable_identity(at: usize, identity: &Identity, losses: &mut Losses) -> Ide
         name: identity.name.clone(),
         user_name: identity.user_name.clone(),
         group_name: identity.group_name.clone(),
-        exe_path: identity.exe_path.clone(),
+        // The kernel knows no other spelling of a path, and the deployed agent compares texts.
+        exe_path: identity.exe_path.as_deref().map(plain_file),
         process_name: identity.process_name.clone(),
         ..Identity::default()
     };

@@ -211,24 +211,30 @@ fn local_file_cannot_ask_for_a_blank_value() {
 }
 
 #[test]
-fn decoded_parameter_that_latchkey_could_not_read_back_is_reported() {
-    for (name, value, is_reported) in [
-        ("a/b", "50%25", true),
-        ("a%25b", "x", true),
-        ("a", "x%3By", true),
-        ("a", "x%20y", false),
+fn what_would_be_read_back_otherwise_is_refused() {
+    let with = |parameters| with("/rules/privileges/0", "queryParameters", parameters);
+    let pointer = "/rules/privileges/0/queryParameters".to_owned();
+    for parameters in [
+        json!({"x": "100%25"}),
+        json!({"x": "a%3bb"}),
+        json!({"a%3b": "1"}),
     ] {
-        let item = with(
-            "/rules/privileges/0",
-            "queryParameters",
-            json!({name: value}),
-        );
-        let escaped = name.replace('/', "~1");
-        let pointer = format!("/rules/privileges/0/queryParameters/{escaped}");
-        let expected: Vec<_> = is_reported
-            .then_some((pointer, Severity::Differs))
-            .into_iter()
-            .collect();
-        assert_eq!(losses(&item, &resource()), expected, "{name}={value}");
+        let item = with(parameters);
+        for target in [resource(), Target::Local] {
+            let lost = losses(&item, &target);
+            let expected = (pointer.clone(), Severity::Impossible);
+            assert!(lost.contains(&expected), "{item:?} {lost:?}");
+        }
     }
+    let plain = with(json!({"x": "a%20b"}));
+    assert!(export(&plain, &Target::Local, &[], Widening::Refuse).is_ok());
+}
+
+#[test]
+fn executable_is_written_as_the_kernel_knows_it() {
+    let item = with("/rules/identities/0", "exePath", json!("/usr//bin/x/"));
+    let text = export(&item, &resource(), &[], Widening::Refuse)
+        .unwrap()
+        .text;
+    assert!(text.contains(r#""exePath": "/usr/bin/x""#), "{text}");
 }
