@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::ops::Range;
+use std::sync::Arc;
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
@@ -21,20 +22,22 @@ pub(crate) struct Note<'a> {
     pub(crate) span: Option<&'a Range<usize>>,
 }
 
+/// How many notes about a text are drawn beside their lines; of more each gets one line, so that the
+/// answer is there soon and can be read.
+pub(crate) const MAX_DRAWN: usize = 100;
+
 /// A text, and the notes about it that were drawn.
-pub(crate) struct Board<'a> {
-    name: &'a str,
-    text: String,
+pub(crate) struct Board {
+    source: Arc<NamedSource<String>>,
     handler: GraphicalReportHandler,
     shown: String,
 }
 
-impl<'a> Board<'a> {
+impl Board {
     /// Returns an empty board for a text, to be shown on this stream.
-    pub(crate) fn new(name: &'a str, text: &str, stream: &impl IsTerminal) -> Self {
+    pub(crate) fn new(name: &str, text: &str, stream: &impl IsTerminal) -> Self {
         Self {
-            name,
-            text: visible_lines(text),
+            source: Arc::new(NamedSource::new(visible(name), visible_lines(text))),
             handler: GraphicalReportHandler::new_themed(theme(stream))
                 .with_context_lines(1)
                 .with_links(false),
@@ -49,14 +52,13 @@ impl<'a> Board<'a> {
             .with_code(note.code)
             .with_severity(note.severity);
         if let Some(span) = note.span {
-            let span = first_line(&self.text, span);
+            let span = first_line(self.source.inner(), span);
             diagnostic = diagnostic.with_label(LabeledSpan::underline(span));
         }
         if let Some(help) = note.help {
             diagnostic = diagnostic.with_help(visible(help));
         }
-        let source = NamedSource::new(self.name, self.text.clone());
-        let report = Report::new(diagnostic).with_source_code(source);
+        let report = Report::new(diagnostic).with_source_code(Arc::clone(&self.source));
         let drawn = self.handler.render_report(&mut self.shown, report.as_ref());
         if drawn.is_err() {
             // Whatever cannot be drawn is still said.

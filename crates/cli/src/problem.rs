@@ -6,9 +6,13 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::arguments::Format;
-use crate::board::{Board, Note};
+use crate::board::{Board, MAX_DRAWN, Note};
 use crate::exit::Exit;
 use crate::terminal;
+use crate::visible::visible;
+
+/// How many problems of a document are said in one line each, behind those that are drawn.
+const MAX_LISTED: usize = 900;
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,11 +105,33 @@ pub(crate) fn show(name: &str, text: &str, problems: &[Problem], format: Format)
 /// Shows problems to a person, on standard error.
 pub(crate) fn complain(name: &str, text: &str, problems: &[Problem]) {
     let mut board = Board::new(name, text, &io::stderr());
-    for problem in problems {
+    let (drawn, others) = problems.split_at(problems.len().min(MAX_DRAWN));
+    for problem in drawn {
         board.draw(&note(name, problem));
     }
+    let mut shown = board.shown();
+    for problem in others.iter().take(MAX_LISTED) {
+        shown += &visible(&line(name, problem));
+        shown.push('\n');
+    }
+    let unsaid = others.len().saturating_sub(MAX_LISTED);
+    if unsaid > 0 {
+        shown += &format!("{unsaid} more problems are not shown\n");
+    }
     // Without standard error the exit code alone tells it.
-    drop(io::stderr().write_all(board.shown().as_bytes()));
+    drop(io::stderr().write_all(shown.as_bytes()));
+}
+
+/// Says a problem in one line.
+fn line(name: &str, problem: &Problem) -> String {
+    let Problem { code, message, .. } = problem;
+    let pointer = problem.pointer.as_deref().unwrap_or_default();
+    match (problem.line, problem.column) {
+        (Some(line), Some(column)) => {
+            format!("{name}:{line}:{column}: {code}: {pointer}: {message}")
+        }
+        _ => format!("{name}: {code}: {pointer}: {message}"),
+    }
 }
 
 fn note<'a>(name: &str, problem: &'a Problem) -> Note<'a> {

@@ -7,12 +7,8 @@ use serde::Serialize;
 
 use super::Linted;
 use super::entry::Entry;
-use crate::board::{Board, Note};
+use crate::board::{Board, MAX_DRAWN, Note};
 use crate::visible::visible;
-
-/// How many findings of a file are drawn beside their lines; of more each gets one line, so that the answer
-/// is there soon and can be read.
-const MAX_DRAWN: usize = 100;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
