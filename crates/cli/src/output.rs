@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::terminal;
+use crate::visible::visible_json;
 
 /// What anybody may do with a new file; it holds no secret.
 const MODE: u32 = 0o644;
@@ -23,6 +24,11 @@ pub(crate) fn write(text: &str, file: Option<&Path>) -> Exit {
             Exit::Failure
         }
     }
+}
+
+/// Writes JSON, likewise; what would command a terminal is escaped.
+pub(crate) fn write_json(json: &str, file: Option<&Path>) -> Exit {
+    write(&visible_json(json), file)
 }
 
 fn replace(text: &str, file: &Path) -> io::Result<()> {

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use latchkey_policy::diff::{Direction, diff};
 use latchkey_policy::document::{Form, render};
 use latchkey_policy::merge::{Conflict, MergeError, merge};
+use latchkey_protocol::EndpointKind;
+use latchkey_protocol::authorization::AuthorizationItem;
 use serde::Serialize;
 
 use crate::arguments::Format;
@@ -13,6 +16,9 @@ use crate::exit::Exit;
 use crate::{output, terminal};
 
 /// Unites two profiles: what either grants is granted.
+///
+/// With --prefer the union grants nothing that neither does: whatever refers to an entry that loses
+/// is left out, and standard error tells who loses what by that.
 ///
 /// The union has the form of both, or is an authorization item if their forms differ.
 ///
@@ -45,7 +51,7 @@ enum Prefer {
     First,
     /// The second profile.
     Second,
-    /// What lets less through.
+    /// What lets less through; an assignment in Audit is enforced where the profile is.
     Strict,
 }
 
@@ -79,15 +85,32 @@ pub(crate) fn run(arguments: &Merge) -> Exit {
     let prefer = arguments.prefer.map(Into::into);
     match merge(first.item(), second.item(), prefer) {
         Ok(union) => {
+            if prefer.is_some() {
+                say_losses(&profiles, &union);
+            }
             let (form, resource) = (first.document.form, &first.document.resource);
             let form = Some(form).filter(|form| *form == second.document.form);
             let text = render(form.unwrap_or(Form::Item), &union, resource);
-            output::write(&text, arguments.output.as_deref())
+            output::write_json(&text, arguments.output.as_deref())
         }
         Err(MergeError::Conflicts(conflicts)) => refuse(&profiles, &conflicts, arguments.format),
         Err(MergeError::Invalid(invalid)) => {
             terminal::complain(&invalid.to_string());
             Exit::Invalid
+        }
+    }
+}
+
+/// Says what each profile allows and the union does not, as what lost is left out.
+fn say_losses(profiles: &[Loaded; 2], union: &AuthorizationItem) {
+    for profile in profiles {
+        let name = document::name(&profile.path);
+        // Both have been read, and the union of valid profiles is valid.
+        let difference = diff(profile.item(), union, EndpointKind::Imds);
+        for effect in difference.iter().flat_map(|difference| &difference.effects) {
+            if effect.direction == Direction::Narrows {
+                terminal::complain(&format!("unlike in {name}: {}", effect.text));
+            }
         }
     }
 }
