@@ -287,3 +287,170 @@ fn invalid_profile_is_shown_with_a_caret_by_all_that_read_two() {
         assert_eq!(problems[0]["line"], 3, "{command} {problems}");
     }
 }
+
+#[test]
+fn union_by_preference_tells_what_is_lost_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let wider = changed(
+        folder.path(),
+        "/rules/privileges/0/path",
+        json!("/metadata/instance/compute"),
+    );
+    let quiet = profile(&["merge", "--prefer", "first", CURRENT, CURRENT]);
+    assert_eq!((quiet.status.code(), said(&quiet.stderr)), (Some(0), ""));
+    let output = profile(&["merge", "--prefer", "second", CURRENT, &wider]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = said(&output.stderr);
+    assert!(
+        text.contains("latchkey: unlike in ") && text.contains("current.json: "),
+        "{text}"
+    );
+    assert!(
+        text.contains("may no longer ask for `/metadata/instance`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn line_break_in_a_name_forges_no_line_of_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = changed(
+        folder.path(),
+        "/rules/identities/0/userName",
+        json!("x\n+ FORGED\u{9b}\u{202e}"),
+    );
+    for arguments in [
+        &["show", &hostile][..],
+        &["diff", CURRENT, &hostile],
+        &["merge", CURRENT, &hostile],
+        &["merge", "--prefer", "second", CURRENT, &hostile],
+        &["lint", &hostile],
+        &["show", &hostile, "--format", "json"],
+        &["diff", CURRENT, &hostile, "--format", "json"],
+        &["lint", &hostile, "--format", "json"],
+        &["fmt", "--check", &hostile],
+        &["export", &hostile, "--to", "local", "--allow-widening"],
+    ] {
+        let output = profile(arguments);
+        for text in [said(&output.stdout), said(&output.stderr)] {
+            assert!(
+                !text.contains(['\u{9b}', '\u{202e}']),
+                "{arguments:?} {text}"
+            );
+            let mut lines = text.lines();
+            let forged = lines.any(|line| line.starts_with("+ FORGED"));
+            assert!(!forged, "{arguments:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn export_as_json_holds_the_text_and_every_loss_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.json");
+    let file = file.to_str().unwrap();
+    let export = |arguments: &[&str]| {
+        let fixed = ["export", CURRENT, "--to", "local", "--format", "json"];
+        let output = profile(&[&fixed[..], arguments].concat());
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), answer)
+    };
+    let (code, answer) = export(&[]);
+    let losses = answer["losses"].as_array().unwrap();
+    assert!(losses.iter().all(|loss| loss["severity"].is_string()));
+    let mode = losses
+        .iter()
+        .find(|loss| loss["pointer"] == "/mode")
+        .unwrap();
+    assert!(mode["line"].is_u64() && mode["column"].is_u64(), "{mode}");
+    assert_eq!(answer["exported"], code == Some(0), "{answer}");
+    let (code, answer) = export(&["--allow-widening", "--output", file]);
+    assert_eq!(
+        (code, &answer["output"]),
+        (Some(0), &json!(file)),
+        "{answer}"
+    );
+    let written = fs::read_to_string(file).unwrap();
+    let (_, answer) = export(&["--allow-widening"]);
+    assert_eq!(answer["text"], written);
+    let methods = changed(
+        folder.path(),
+        "/rules/privileges/0",
+        json!({
+            "name": "instance", "path": "/metadata/instance", "methods": ["GET"],
+        }),
+    );
+    let output = profile(&["export", &methods, "--to", "local", "--format", "json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{answer}");
+    assert_eq!(
+        (&answer["exported"], &answer["text"]),
+        (&json!(false), &Value::Null)
+    );
+}
+
+#[test]
+fn fmt_as_json_tells_of_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = changed(folder.path(), "/id", json!("other"));
+    let broken = folder.path().join("broken.json");
+    fs::write(&broken, "{").unwrap();
+    let broken = broken.to_str().unwrap();
+    let dense: Value = serde_json::from_str(&fs::read_to_string(&other).unwrap()).unwrap();
+    fs::write(&other, dense.to_string()).unwrap();
+    let check = profile(&["fmt", "--check", "--format", "json", &other]);
+    assert_eq!(check.status.code(), Some(2), "{check:?}");
+    let output = profile(&["fmt", "--format", "json", &other, broken]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let files: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        files[0],
+        json!({"file": other, "changed": true, "problems": []})
+    );
+    assert_eq!(files[1]["problems"][0]["code"], "malformed_json", "{files}");
+    let again = profile(&["fmt", "--format", "json", &other]);
+    let files: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(files[0]["changed"], false);
+}
+
+#[test]
+fn a_great_many_problems_are_shown_soon_and_no_more_than_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad: Vec<_> = (0..4_000)
+        .map(|at| json!({"name": format!("p{at}"), "path": "relative"}))
+        .collect();
+    let file = changed(folder.path(), "/rules/privileges", json!(bad));
+    let output = profile(&["show", &file]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = said(&output.stderr);
+    assert!(
+        text.ends_with("more problems are not shown\n"),
+        "{}",
+        text.len()
+    );
+    assert!(text.lines().count() < 2_000, "{}", text.lines().count());
+    assert!(
+        text.contains("relative_path: /rules/privileges/100/path: "),
+        "{text}"
+    );
+    let output = profile(&["show", &file, "--format", "json"]);
+    let problems: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(problems.as_array().unwrap().len() >= 4_000);
+}
+
+#[test]
+fn fmt_changes_no_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("version.json");
+    let version = |number: &str| {
+        format!(
+            r#"{{"location": "x", "systemData": {{"n": {number}}}, "properties": {{"mode": "Audit", "defaultAccess": "Allow"}}}}"#
+        )
+    };
+    for (number, code) in [("12345678901234567890123", 3), ("1234567890123456789", 0)] {
+        fs::write(&file, version(number)).unwrap();
+        let output = profile(&["fmt", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(fs::read_to_string(&file).unwrap().contains(number));
+    }
+}

@@ -12,7 +12,10 @@ use latchkey_policy::export::{
 use crate::arguments::{Arguments, Format, ProfileEndpoint, region};
 use crate::document::{self, Loaded};
 use crate::exit::Exit;
+use crate::visible::visible_json;
 use crate::{output, terminal};
+
+mod report;
 
 /// Writes a profile for others: the management API, Bicep, Terraform, or the deployed agent.
 ///
@@ -60,6 +63,9 @@ pub(crate) struct Export {
     /// The file to write, at once or not at all; standard output if there is none.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How the answer is written; JSON is one object with the export and all that it does not take over.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -127,7 +133,8 @@ pub(crate) fn run(arguments: &Export) -> Exit {
         let error = Arguments::command().error(ErrorKind::MissingRequiredArgument, text);
         return terminal::printed(error.print(), Exit::Usage);
     };
-    let loaded = match document::load_as(&arguments.file, Format::Text) {
+    let format = arguments.format;
+    let loaded = match document::load_as(&arguments.file, format) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -136,25 +143,22 @@ pub(crate) fn run(arguments: &Export) -> Exit {
     } else {
         Widening::Refuse
     };
+    let output = arguments.output.as_deref();
     match export(loaded.item(), &target, &arguments.region, widening) {
+        Ok(export) if format == Format::Json => {
+            let text = visible_export(&target, export.text);
+            let exit = output.map_or(Exit::Success, |file| output::write(&text, Some(file)));
+            if exit == Exit::Success {
+                report::json(&loaded, &export.losses, (Some(&text), output), exit)
+            } else {
+                exit
+            }
+        }
         Ok(export) => {
-            say(&loaded, &export.losses, widening);
-            output::write(&export.text, arguments.output.as_deref())
+            report::say(&loaded, &export.losses, widening);
+            output::write(&visible_export(&target, export.text), output)
         }
-        Err(ExportError::Unsafe(losses)) => {
-            say(&loaded, &losses, widening);
-            terminal::complain(
-                if losses
-                    .iter()
-                    .any(|loss| loss.severity == Severity::Impossible)
-                {
-                    "nothing is written: the target cannot express this profile"
-                } else {
-                    "nothing is written: more would be let through; accept it with --allow-widening"
-                },
-            );
-            Exit::Invalid
-        }
+        Err(ExportError::Unsafe(losses)) => refuse(&loaded, &losses, widening, format),
         Err(error @ ExportError::Invalid(_)) => {
             terminal::complain(&error.to_string());
             Exit::Invalid
@@ -166,19 +170,27 @@ pub(crate) fn run(arguments: &Export) -> Exit {
     }
 }
 
-/// Says what is lost, each thing with its place.
-fn say(loaded: &Loaded, losses: &[Loss], widening: Widening) {
-    let name = document::name(&loaded.path);
-    for loss in losses {
-        let place = loaded.document.place(&loss.pointer);
-        let place = place.map_or_else(|| name.clone(), |place| format!("{name}:{place}"));
-        let how = match (loss.severity, widening) {
-            (Severity::Dropped, _) => "left out",
-            (Severity::Differs, _) => "warning",
-            (Severity::Widens, Widening::Accept) => "WARNING, lets more through",
-            (Severity::Widens, Widening::Refuse) => "refused, would let more through",
-            (Severity::Impossible, _) => "impossible",
-        };
-        terminal::complain(&format!("{place}: {how}: {}", loss.text));
+/// Returns the text of an export without what would command a terminal, as far as its language has
+/// escapes for that which are JSON's.
+fn visible_export(target: &Target, text: String) -> String {
+    match target {
+        Target::Local | Target::Resource(_) => visible_json(&text),
+        Target::Bicep(_) | Target::Terraform(_) => text,
     }
+}
+
+fn refuse(loaded: &Loaded, losses: &[Loss], widening: Widening, format: Format) -> Exit {
+    if format == Format::Json {
+        return report::json(loaded, losses, (None, None), Exit::Invalid);
+    }
+    report::say(loaded, losses, widening);
+    let mut losses = losses.iter();
+    terminal::complain(
+        if losses.any(|loss| loss.severity == Severity::Impossible) {
+            "nothing is written: the target cannot express this profile"
+        } else {
+            "nothing is written: more would be let through; accept it with --allow-widening"
+        },
+    );
+    Exit::Invalid
 }

@@ -13,7 +13,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Location, Spanned, UserMessageFormatter};
 
 use crate::problem::Problem;
 
@@ -117,7 +117,9 @@ impl TestFile {
     /// Reads a file.
     pub(super) fn read(text: &str) -> Result<Self, Box<Problem>> {
         serde_saphyr::from_str(text).map_err(|error| {
-            let message = error.without_snippet().to_string();
+            let message = error
+                .without_snippet()
+                .render_with_formatter(&UserMessageFormatter);
             let found = Problem::error("malformed_tests", message);
             Box::new(match error.location() {
                 Some(location) => at(found, text, &location),
