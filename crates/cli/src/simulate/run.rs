@@ -27,6 +27,7 @@ use crate::exit::Exit;
 use crate::input::Input;
 use crate::problem;
 use crate::terminal;
+use crate::visible::visible_json;
 
 /// Everything that one simulation keeps.
 pub(super) struct Run {
@@ -269,9 +270,9 @@ impl Run {
         if self.format == Format::Text {
             return Ok(());
         }
-        let written = serde_json::to_writer(&mut self.output, answer)
+        let written = serde_json::to_string(answer)
             .map_err(io::Error::from)
-            .and_then(|()| self.output.write_all(b"\n"));
+            .and_then(|json| writeln!(self.output, "{}", visible_json(&json)));
         match written {
             Ok(()) => Ok(()),
             // A reader that went away has seen enough.

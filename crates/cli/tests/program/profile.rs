@@ -112,3 +112,12 @@ fn profile_is_shown_by_privilege_and_holder() {
                     instance: any method /metadata/instance and below\n  who: user alice\n";
     assert_eq!(ran.out, expected);
 }
+
+#[test]
+fn person_is_told_nothing_about_the_reader_of_yaml() {
+    let tests = TESTS.replace("endpoint: imds", "endpoint: imds\nendpoint: imds");
+    let ran = test("Enforce", &tests, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("duplicate mapping key"), "{ran:?}");
+    assert!(!ran.err.contains("Options"), "{ran:?}");
+}
