@@ -39,7 +39,7 @@ pub(crate) fn audit_record(text: &[u8]) {
 fn assert_learned(record: &AuditRecord, written: &str) {
     let line = read_line(written.as_bytes());
     let is_whole = record.method.is_some() && record.target.is_some() && record.caller.is_some();
-    let Line::Sample(sample, None) = &line else {
+    let Line::Sample(sample, _) = &line else {
         let why = match (record.version, record.kind) {
             (AUDIT_VERSION, None) => Unread::UnknownEndpoint,
             (AUDIT_VERSION, Some(_)) if !is_whole => Unread::Incomplete,

@@ -10,21 +10,28 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use latchkey_protocol::{EndpointKind, EndpointTable, Mode};
+use serde_json::{Map, Value};
 
 use super::{CallerSample, Sample};
 
 mod audit;
+mod column;
 mod deployed;
 mod excerpt;
 mod form;
+mod header;
 mod recent;
 mod row;
+mod told;
 mod trace;
+mod unread;
 
 pub use excerpt::excerpt;
 pub use form::Text;
 pub use row::read_row;
+pub use told::{RecordId, Told};
 pub use trace::{Assembler, RequestId, Trace, TraceEvent};
+pub use unread::Unread;
 
 use form::AnyLine;
 
@@ -45,33 +52,12 @@ pub enum Line<'a> {
     Duplicate,
     /// Something that the deployed agent notes besides.
     Note,
-    /// A request; with its id if it stands in a connection log.
-    Sample(Box<Sample<'a>>, Option<RequestId>),
+    /// A request, with the id of its record.
+    Sample(Box<Sample<'a>>, Option<RecordId>),
     /// A part of what is known of a request.
     Trace(Trace<'a>),
     /// It cannot be read, or not used.
     Unread(Unread),
-}
-
-/// Why a line is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unread {
-    /// JSON that breaks off or holds another type than expected.
-    BrokenJson,
-    /// A record lacks the method, target, caller or time.
-    Incomplete,
-    /// There is no record in it.
-    NoRecord,
-    /// It is not UTF-8.
-    NotUtf8,
-    /// It is longer than [`MAX_LINE_BYTES`].
-    TooLong,
-    /// The request went to no endpoint that is known.
-    UnknownEndpoint,
-    /// JSON of another kind.
-    UnknownForm,
-    /// An audit record of another version.
-    UnknownVersion,
 }
 
 impl Line<'_> {
@@ -90,47 +76,76 @@ impl Line<'_> {
     }
 }
 
-impl Unread {
-    /// Returns what it says in a few words.
-    #[must_use]
-    pub const fn says(self) -> &'static str {
-        match self {
-            Self::BrokenJson => "JSON that breaks off or has other types",
-            Self::Incomplete => "a record without method, target or caller",
-            Self::NoRecord => "no record in it",
-            Self::NotUtf8 => "not UTF-8",
-            Self::TooLong => "longer than 1 MiB",
-            Self::UnknownEndpoint => "a request to no known endpoint",
-            Self::UnknownForm => "JSON of another kind",
-            Self::UnknownVersion => "an audit record of another version",
-        }
-    }
-}
-
-/// Reads one line, with or without its line break.
+/// Reads one line, with or without its line break, that says one thing.
 #[must_use]
 pub fn read_line(line: &[u8]) -> Line<'_> {
-    if line.len() > MAX_LINE_BYTES {
-        return Line::Unread(Unread::TooLong);
-    }
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    match std::str::from_utf8(line) {
-        Ok(text) => read_text(text.trim(), MAX_DEPTH),
-        Err(_) => Line::Unread(Unread::NotUtf8),
+    let mut records = read_records(line);
+    let first = records.next().unwrap_or(Line::Blank);
+    match records.next() {
+        None => first,
+        Some(_) => Line::Unread(Unread::MoreFollows),
     }
 }
 
+/// Reads one line, with or without its line break; it holds several records if line breaks were lost.
+#[must_use]
+pub fn read_records(line: &[u8]) -> Records<'_> {
+    if line.len() > MAX_LINE_BYTES {
+        return Records(Some(Err(Unread::TooLong)));
+    }
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let text = std::str::from_utf8(line).map(str::trim);
+    Records(Some(text.map_err(|_error| Unread::NotUtf8)))
+}
+
+/// What one line says: one thing at least.
+#[derive(Clone, Debug)]
+pub struct Records<'a>(Option<Result<&'a str, Unread>>);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let text = match self.0.take()? {
+            Ok(text) => text,
+            Err(why) => return Some(Line::Unread(why)),
+        };
+        if !text.starts_with('{') {
+            return Some(read_text(text, MAX_DEPTH));
+        }
+        let (line, rest) = read_object(text, None, None, MAX_DEPTH);
+        if rest.starts_with('{') {
+            self.0 = Some(Ok(rest));
+            return Some(line);
+        }
+        Some(alone(line, rest))
+    }
+}
+
+/// Reads a text that says one thing.
 fn read_text(text: &str, depth: usize) -> Line<'_> {
     if text.is_empty() {
         return Line::Blank;
     }
     if text.starts_with('{') {
-        return read_object(text, None, None, depth);
+        let (line, rest) = read_object(text, None, None, depth);
+        return alone(line, rest);
     }
-    let (time, rest) = header(text);
+    match header::system(text) {
+        Some((time, message)) => read_message(message, time, depth),
+        None => read_message(text, None, depth),
+    }
+}
+
+/// Reads what the deployed agent wrote, with or without its header.
+fn read_message(text: &str, system_time: Option<Timestamp>, depth: usize) -> Line<'_> {
+    let headed = header::own(text);
+    let (own_time, rest) = headed.map_or((None, text), |(time, rest)| (Some(time), rest));
+    let time = own_time.or(system_time);
     let (request, message) = trace::request_id(rest);
     if message.starts_with('{') {
-        return read_object(message, time, request, depth);
+        let (line, rest) = read_object(message, time, request, depth);
+        return alone(line, rest);
     }
     if let Some(request) = request {
         return TraceEvent::read(message).map_or(Line::Note, |event| {
@@ -141,77 +156,73 @@ fn read_text(text: &str, depth: usize) -> Line<'_> {
             })
         });
     }
-    match text.split_once('{').map(|(before, _)| before.len()) {
-        // A record behind a header that is not known, such as syslog's.
-        Some(start) => match text.get(start..) {
-            Some(object) => read_object(object, time, None, depth),
-            None => Line::Unread(Unread::NoRecord),
-        },
-        None if time.is_some() => Line::Note,
-        None => Line::Unread(Unread::NoRecord),
+    // SECURITY: what looks like a record within a text is whoever's the text is.
+    if time.is_some() && !text.contains('{') {
+        Line::Note
+    } else {
+        Line::Unread(Unread::NoRecord)
     }
 }
 
+/// Refuses a record that something follows: then another wrote the line, and the record in it.
+fn alone<'a>(line: Line<'a>, rest: &str) -> Line<'a> {
+    if rest.is_empty() {
+        line
+    } else {
+        Line::Unread(Unread::MoreFollows)
+    }
+}
+
+/// Reads an object, and returns what follows it.
 fn read_object(
     text: &str,
     time: Option<Timestamp>,
     request: Option<RequestId>,
     depth: usize,
-) -> Line<'_> {
-    // What stands behind the object is another writer's, not a part of it.
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<AnyLine<'_>>();
-    let Some(Ok(line)) = stream.next() else {
-        return Line::Unread(Unread::BrokenJson);
-    };
+) -> (Line<'_>, &str) {
+    let mut records = serde_json::Deserializer::from_str(text).into_iter::<AnyLine<'_>>();
+    if let Some(Ok(record)) = records.next()
+        && let Some(line) = read_record(record, time, request)
+    {
+        return (line, after(text, records.byte_offset()));
+    }
+    // The agent's events, and rows of exports that stand in a line each.
+    let mut rows = serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>();
+    match rows.next() {
+        Some(Ok(row)) => {
+            let line = row::read_columns(row, time, depth);
+            (line, after(text, rows.byte_offset()))
+        }
+        Some(Err(_)) | None => (Line::Unread(Unread::BrokenJson), ""),
+    }
+}
+
+fn after(text: &str, end: usize) -> &str {
+    text.get(end..).unwrap_or_default().trim_start()
+}
+
+/// Reads a record of a known form.
+fn read_record<'a>(
+    line: AnyLine<'a>,
+    time: Option<Timestamp>,
+    request: Option<RequestId>,
+) -> Option<Line<'a>> {
     let time = time.or_else(|| line.any_time());
     if line.outcome.is_some() {
-        return audit::read(line);
+        return Some(audit::read(line));
     }
     if line.url.is_some() {
-        return deployed::record(line, time, request);
+        return Some(deployed::record(line, time, request));
     }
-    if line.process_full_path.is_some() {
-        return match (request, line.response_status.is_some()) {
-            (Some(request), false) => Line::Trace(Trace {
-                request,
-                time,
-                event: TraceEvent::Claims(Box::new(deployed::claims(&line))),
-            }),
-            _ => deployed::summary(line),
-        };
-    }
-    match line.message {
-        Some(Text(message)) if depth > 0 => nested(&message, time, depth),
-        _ => Line::Unread(Unread::UnknownForm),
-    }
-}
-
-/// Reads the message of an event, which is a line itself.
-fn nested<'a>(message: &str, time: Option<Timestamp>, depth: usize) -> Line<'a> {
-    match read_text(message.trim(), depth - 1).into_owned() {
-        Line::Sample(mut sample, id) => {
-            sample.time = sample.time.or(time);
-            Line::Sample(sample, id)
-        }
-        Line::Blank | Line::Unread(Unread::NoRecord) => Line::Note,
-        other => other,
-    }
-}
-
-/// Splits the deployed agent's line header off: the time, and the level in brackets.
-fn header(text: &str) -> (Option<Timestamp>, &str) {
-    let Some((time, rest)) = text.split_once(' ') else {
-        return (None, text);
-    };
-    let Some(time) = read_time(time) else {
-        return (None, text);
-    };
-    let rest = rest.trim_start();
-    let level = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    (
-        Some(time),
-        level.map_or(rest, |(_, rest)| rest.trim_start()),
-    )
+    line.process_full_path.as_ref()?;
+    Some(match (request, line.response_status.is_some()) {
+        (Some(request), false) => Line::Trace(Trace {
+            request,
+            time,
+            event: TraceEvent::Claims(Box::new(deployed::claims(&line))),
+        }),
+        _ => deployed::summary(line),
+    })
 }
 
 /// Reads a time; one without a zone is UTC, as the deployed agent writes it.

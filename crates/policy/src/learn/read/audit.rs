@@ -8,7 +8,7 @@ use latchkey_record::audit::Outcome;
 use latchkey_record::caller::ExecutableState;
 
 use super::form::{AnyLine, AuditCaller, Text, Version};
-use super::{Line, Unread};
+use super::{Line, RecordId, Unread};
 use crate::learn::{CallerSeen, Sample, Script, Source, Verdict};
 
 pub(super) fn read(line: AnyLine<'_>) -> Line<'_> {
@@ -19,6 +19,10 @@ pub(super) fn read(line: AnyLine<'_>) -> Line<'_> {
         return Line::Unread(Unread::UnknownEndpoint);
     };
     let time = line.any_time();
+    let run = line.run.as_ref().filter(|Text(run)| !run.is_empty());
+    let id = run
+        .zip(line.sequence)
+        .map(|(Text(run), sequence)| RecordId::audit(run, sequence));
     let verdict = verdict(line.outcome, line.would_refuse.as_ref());
     let (Some(Text(method)), Some(Text(target)), Some(caller)) =
         (line.method, line.target, line.caller)
@@ -36,7 +40,7 @@ pub(super) fn read(line: AnyLine<'_>) -> Line<'_> {
         count: 1,
         source: Source::Audit,
     };
-    Line::Sample(Box::new(sample), None)
+    Line::Sample(Box::new(sample), id)
 }
 
 fn verdict(outcome: Option<Outcome>, would_refuse: Option<&Text<'_>>) -> Verdict {

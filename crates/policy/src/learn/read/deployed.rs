@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::form::{AnyLine, Text};
-use super::{Line, RequestId, Unread, endpoint, status};
+use super::{Line, RecordId, RequestId, Unread, endpoint, status};
 use crate::learn::{CallerSample, CallerSeen, Sample, Script, Source, Verdict, is_interpreter};
 
 /// Options of interpreters after which comes code or a module, not a file.
@@ -39,7 +39,7 @@ pub(super) fn record(
         count: 1,
         source: Source::DeployedRecord,
     };
-    Line::Sample(Box::new(sample), request)
+    Line::Sample(Box::new(sample), request.map(RecordId::Request))
 }
 
 /// Reads a summary of a caller's requests.

@@ -21,6 +21,8 @@ pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 pub(super) struct AnyLine<'a> {
     pub(super) version: Option<Version<'a>>,
     #[serde(borrow)]
+    pub(super) run: Option<Text<'a>>,
+    pub(super) sequence: Option<u64>,
     pub(super) time: Option<Text<'a>>,
     #[serde(alias = "TimeGenerated", alias = "TimeStamp", alias = "TIMESTAMP")]
     pub(super) timestamp: Option<Text<'a>>,
@@ -41,13 +43,6 @@ pub(super) struct AnyLine<'a> {
     pub(super) run_as_elevated: Option<bool>,
     pub(super) response_status: Option<Text<'a>>,
     pub(super) count: Option<u64>,
-    #[serde(
-        alias = "Message",
-        alias = "Context1",
-        alias = "RawData",
-        alias = "SyslogMessage"
-    )]
-    pub(super) message: Option<Text<'a>>,
 }
 
 /// A version is a number in our records, and a text in others'.

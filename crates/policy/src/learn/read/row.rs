@@ -1,129 +1,169 @@
 //! Reads one row of an export of logs: a record whose fields are columns, or a column that holds a line.
 //!
-//! Log analytics give columns a suffix for their type, and write everything as text in CSV.
+//! The deployed agent's events have the form of a row too.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Line, MAX_DEPTH, Unread, read_text};
+use super::column::{Column, TIME, column, typed};
+use super::form::AnyLine;
+use super::{Line, MAX_DEPTH, RecordId, Unread, read_record, read_text, read_time};
 
-/// Columns that hold numbers.
-const NUMBERS: [&str; 4] = ["count", "port", "status", "version"];
+/// How the deployed agent is named as a writer.
+const AGENTS: [&str; 3] = ["azure-proxy-agent", "GuestProxyAgent", "ProxyAgent"];
 
-/// Columns that hold JSON, as a value or as text.
-const STRUCTURES: [&str; 2] = ["caller", "runAsElevated"];
-
-/// Columns that hold text.
-const TEXTS: [&str; 11] = [
-    "ip",
-    "kind",
-    "method",
-    "outcome",
-    "processCmdLine",
-    "processFullPath",
-    "responseStatus",
-    "target",
-    "url",
-    "userName",
-    "wouldRefuse",
-];
-
-/// Columns that hold the time of a row.
-const TIMES: [&str; 5] = [
-    "time",
-    "TimeGenerated",
-    "TimeStamp",
-    "timestamp",
-    "PreciseTimeStamp",
-];
+/// A row by what its columns hold.
+#[derive(Default)]
+struct Row {
+    record: Map<String, Value>,
+    lines: Vec<String>,
+    messages: Vec<String>,
+    machine: Option<u64>,
+    is_event: bool,
+    /// Whether every writer that is named is the agent.
+    is_agents: Option<bool>,
+}
 
 /// Reads one row by the names of its columns.
 #[must_use]
 pub fn read_row(row: Map<String, Value>) -> Line<'static> {
-    let mut record = Map::new();
-    let mut messages = Vec::new();
-    for (name, value) in row {
-        match column(&name) {
-            Some(name) => {
-                if let Some(value) = typed(name, value) {
-                    record.insert(name.to_owned(), value);
-                }
-            }
-            None => messages.push(value),
-        }
-    }
+    read_columns(row, None, MAX_DEPTH)
+}
+
+/// Reads a row that may stand in a line of a log itself.
+pub(super) fn read_columns(
+    row: Map<String, Value>,
+    time: Option<Timestamp>,
+    depth: usize,
+) -> Line<'static> {
+    let row = Row::of(row);
+    let time = time.or_else(|| row.time());
     let is_record = ["url", "target", "processFullPath"]
         .iter()
-        .any(|name| record.contains_key(*name));
+        .any(|name| row.record.contains_key(*name));
     if is_record {
-        return read_value(record);
+        return read_fields(row.record, time);
     }
-    let texts = messages.iter().filter_map(Value::as_str);
-    let lines = texts.map(|text| message(text, &record));
-    let useful = lines
-        .into_iter()
-        .find(|line| !matches!(line, Line::Unread(_) | Line::Note));
-    useful.unwrap_or(Line::Unread(Unread::UnknownForm))
+    let machine = row.machine;
+    let line = match row.trusted() {
+        Err(why) => Line::Unread(why),
+        Ok(texts) => read_texts(&texts, time, depth),
+    };
+    match machine {
+        None => line,
+        Some(machine) => on(line, machine),
+    }
 }
 
-fn read_value(record: Map<String, Value>) -> Line<'static> {
+impl Row {
+    fn of(row: Map<String, Value>) -> Self {
+        let mut own = Self::default();
+        for (name, value) in row {
+            own.add(&name, value);
+        }
+        own
+    }
+
+    fn add(&mut self, name: &str, value: Value) {
+        match (column(name), value) {
+            (Column::Field(name), value) => {
+                if let Some(value) = typed(name, value) {
+                    self.record.insert(name.to_owned(), value);
+                }
+            }
+            (Column::Event, _) => self.is_event = true,
+            (Column::Machine, name) => self.machine = name.as_str().map(number_of),
+            (Column::Line, Value::String(text)) => self.lines.push(text),
+            (Column::Message, Value::String(text)) => self.messages.push(text),
+            (Column::Writer, writer) => {
+                let is_agent = writer.as_str().is_some_and(is_agent);
+                self.is_agents = Some(is_agent && self.is_agents.unwrap_or(true));
+            }
+            (Column::Line | Column::Message | Column::Other, _) => {}
+        }
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        let times = ["time", TIME]
+            .iter()
+            .filter_map(|name| self.record.get(*name));
+        times.filter_map(Value::as_str).find_map(read_time)
+    }
+
+    /// Returns the texts that the agent wrote.
+    ///
+    /// SECURITY: whoever writes to the same log as the agent, such as all who can try to log in, could
+    /// otherwise write a rule for itself.
+    fn trusted(self) -> Result<Vec<String>, Unread> {
+        if self.lines.is_empty() && self.messages.is_empty() {
+            return Err(Unread::UnknownForm);
+        }
+        match self.is_agents {
+            Some(true) => Ok([self.lines, self.messages].concat()),
+            None if self.is_event => Ok([self.lines, self.messages].concat()),
+            None if !self.lines.is_empty() => Ok(self.lines),
+            Some(false) | None => Err(Unread::UnknownWriter),
+        }
+    }
+}
+
+/// Returns a number that stands for a name.
+pub(super) fn number_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Tells the requests of a machine from those of others: all count their requests from 0.
+fn on(line: Line<'_>, machine: u64) -> Line<'_> {
+    match line {
+        Line::Sample(sample, Some(RecordId::Request((http, tcp)))) => {
+            Line::Sample(sample, Some(RecordId::Request((http, tcp ^ machine))))
+        }
+        Line::Trace(mut trace) => {
+            trace.request.1 ^= machine;
+            Line::Trace(trace)
+        }
+        line => line,
+    }
+}
+
+fn is_agent(writer: &str) -> bool {
+    AGENTS.iter().any(|own| own.eq_ignore_ascii_case(writer))
+}
+
+/// Reads the first text that says something, at the time of its row.
+fn read_texts(texts: &[String], time: Option<Timestamp>, depth: usize) -> Line<'static> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Line::Unread(Unread::UnknownForm);
+    };
+    let lines = texts.iter().map(|text| read_text(text.trim(), depth));
+    let useful = lines.into_iter().find(|line| !is_note(line));
+    match useful.map(Line::into_owned) {
+        Some(Line::Sample(mut sample, id)) => {
+            sample.time = sample.time.or(time);
+            Line::Sample(sample, id)
+        }
+        Some(line) => line,
+        // The agent says other things too.
+        None => Line::Note,
+    }
+}
+
+fn is_note(line: &Line<'_>) -> bool {
+    matches!(
+        line,
+        Line::Blank | Line::Note | Line::Unread(Unread::NoRecord)
+    )
+}
+
+fn read_fields(record: Map<String, Value>, time: Option<Timestamp>) -> Line<'static> {
     let text = Value::Object(record).to_string();
-    read_text(&text, MAX_DEPTH).into_owned()
-}
-
-/// Reads a column that could hold a line, at the time of its row.
-fn message(text: &str, record: &Map<String, Value>) -> Line<'static> {
-    let time = record.get("timestamp").cloned();
-    let event = [("message".to_owned(), Value::from(text))];
-    let time = time.map(|time| ("timestamp".to_owned(), time));
-    read_value(event.into_iter().chain(time).collect())
-}
-
-/// Returns the name of a field for that of a column.
-fn column(name: &str) -> Option<&'static str> {
-    let plain = ["_s", "_d", "_b", "_g", "_t"]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix));
-    let name = plain.unwrap_or(name).trim();
-    if TIMES.iter().any(|time| time.eq_ignore_ascii_case(name)) {
-        return Some("timestamp");
-    }
-    let known = NUMBERS.iter().chain(&STRUCTURES).chain(&TEXTS);
-    known
-        .copied()
-        .find(|known| known.eq_ignore_ascii_case(name))
-}
-
-/// Returns a value as its field needs it; an empty cell is none.
-fn typed(name: &str, value: Value) -> Option<Value> {
-    let is_text = TEXTS.contains(&name) || name == "timestamp";
-    match value {
-        Value::Null => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) if !is_text => Some(whole(name, read(name, text))),
-        value => Some(whole(name, value)),
-    }
-}
-
-/// Reads a cell that holds no text; what is no number or structure is refused with the record, which
-/// then has other types.
-fn read(name: &str, text: String) -> Value {
-    let read = match name {
-        "caller" => serde_json::from_str(&text),
-        // `False`, as some exports have it.
-        _ => serde_json::from_str(&text.to_ascii_lowercase()),
-    };
-    read.unwrap_or(Value::String(text))
-}
-
-/// Returns a number without its fraction of nothing: log analytics keep numbers as floating point.
-fn whole(name: &str, value: Value) -> Value {
-    let Value::Number(number) = &value else {
-        return value;
-    };
-    let text = number.to_string();
-    let whole: Option<u64> = text.strip_suffix(".0").and_then(|text| text.parse().ok());
-    match whole {
-        Some(whole) if NUMBERS.contains(&name) => Value::from(whole),
-        _ => value,
+    match serde_json::from_str::<AnyLine<'_>>(&text) {
+        Err(_) => Line::Unread(Unread::BrokenJson),
+        Ok(record) => read_record(record, time, None)
+            .map_or(Line::Unread(Unread::UnknownForm), Line::into_owned),
     }
 }

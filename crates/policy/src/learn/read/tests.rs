@@ -24,7 +24,10 @@ fn record_is_read_alone_and_behind_a_header() {
     assert_eq!(alone.caller.user.as_deref(), Some("alice"));
     let text = format!("2026-11-23T10:45:58.054 [INFO]    12[7] - {RECORD}\r");
     let line = read_line(text.as_bytes());
-    assert!(matches!(line, Line::Sample(_, Some((12, 7)))));
+    assert!(matches!(
+        line,
+        Line::Sample(_, Some(RecordId::Request((12, 7))))
+    ));
     let headed = sample(line);
     assert_eq!(headed.time, "2026-11-23T10:45:58.054Z".parse().ok());
     let syslog = format!("Nov 23 10:45:58 vm azure-proxy-agent[123]: {RECORD}");
@@ -157,4 +160,142 @@ fn rows_are_read_with_spread_columns_and_with_a_message() {
         assert_eq!(sample.source, Source::DeployedRecord);
         assert_eq!(sample.time, "2026-11-23T10:00:00Z".parse().ok());
     }
+}
+
+#[test]
+fn record_in_the_text_of_another_is_none() {
+    for line in [
+        format!("Nov  1 08:00:30 vm1 sshd[99]: Invalid user {RECORD} from 203.0.113.9 port 4711"),
+        format!("Nov  1 08:00:30 vm1 sshd[99]: {RECORD}"),
+        format!("2026-11-01T08:00:30Z vm1 sshd[99]: {RECORD}"),
+        format!("Nov  1 08:00:30 vm1 sshd[99]: azure-proxy-agent[1]: {RECORD}"),
+        format!("Nov  1 08:00:30 vm1 azure-proxy-agent[1]: text {RECORD}"),
+        format!("2026-11-01T08:00:30.054 [WARN]    something about process {RECORD}"),
+        format!("2026-11-01T08:00:30.054 something about process {RECORD}"),
+        format!("words {RECORD}"),
+    ] {
+        let read = read_line(line.as_bytes());
+        assert_eq!(read, Line::Unread(Unread::NoRecord), "{line}");
+    }
+    for line in [
+        format!("{RECORD} from 203.0.113.9"),
+        format!("2026-11-01T08:00:30.054 [INFO]    1[1] - {RECORD} from 203.0.113.9"),
+        format!("Nov  1 08:00:30 vm1 azure-proxy-agent[1]: {RECORD} x"),
+        format!(
+            "2026-11-01T08:00:30.054 [INFO]    1[1] - {RECORD}\r2026-11-01T08:00:31.054 [INFO]    2[1] - {RECORD}"
+        ),
+    ] {
+        let read = read_line(line.as_bytes());
+        assert_eq!(read, Line::Unread(Unread::MoreFollows), "{line}");
+    }
+}
+
+#[test]
+fn records_that_lost_their_line_break_are_all_told() {
+    let unread = Line::Unread(Unread::MoreFollows);
+    let line = format!("{RECORD}{RECORD} {{\"a\":1}}{RECORD}");
+    let lines: Vec<_> = read_records(line.as_bytes()).collect();
+    assert_eq!(lines.len(), 4);
+    let samples = lines.iter().filter(|line| matches!(line, Line::Sample(..)));
+    assert_eq!(samples.count(), 3);
+    assert_eq!(read_line(line.as_bytes()), unread);
+    // What is no record behind one spoils that one alone.
+    let line = format!("{RECORD}{RECORD}x");
+    let lines: Vec<_> = read_records(line.as_bytes()).collect();
+    assert!(matches!(lines.as_slice(), [Line::Sample(..), last] if *last == unread));
+    assert_eq!(read_records(b"").collect::<Vec<_>>(), [Line::Blank]);
+}
+
+#[test]
+fn message_of_a_row_is_read_if_the_agent_wrote_it() {
+    let headed = format!("2026-11-23T10:45:58.054 [INFO]    12[7] - {RECORD}");
+    let unknown = Line::Unread(Unread::UnknownWriter);
+    for (row, writer_is_known) in [
+        (
+            json!({"ProcessName": "sshd", "SyslogMessage": RECORD}),
+            false,
+        ),
+        (json!({"ProcessName": "", "SyslogMessage": RECORD}), false),
+        (json!({"ProcessName": null, "RawData": RECORD}), false),
+        (json!({"SyslogMessage": RECORD}), false),
+        (json!({"message": RECORD, "level": "info"}), false),
+        (
+            json!({"Source": "Other", "RenderedDescription": headed}),
+            false,
+        ),
+        (
+            json!({"Source": "Other", "ProcessName": "azure-proxy-agent", "Message": RECORD}),
+            false,
+        ),
+        (
+            json!({"ProcessName": "azure-proxy-agent", "SyslogMessage": RECORD}),
+            true,
+        ),
+        (
+            json!({"ProcessName_s": "azure-proxy-agent", "SyslogMessage": headed}),
+            true,
+        ),
+        (
+            json!({"Source": "GuestProxyAgent", "RenderedDescription": headed}),
+            true,
+        ),
+        (json!({"TaskName": "t", "Message": RECORD}), true),
+        (json!({"RawData": headed, "Message": "noise"}), true),
+    ] {
+        let line = row.to_string();
+        let Value::Object(row) = row else {
+            panic!("a row is an object")
+        };
+        for read in [read_row(row), read_line(line.as_bytes())] {
+            assert_eq!(matches!(read, Line::Sample(..)), writer_is_known, "{line}");
+            assert_eq!(read == unknown, !writer_is_known, "{line}");
+        }
+    }
+}
+
+#[test]
+fn text_within_a_message_or_a_column_of_another_name_is_no_record() {
+    for (row, expected) in [
+        (
+            json!({"UserAgent": RECORD}),
+            Line::Unread(Unread::UnknownForm),
+        ),
+        (json!({"RawData": format!("login of {RECORD}")}), Line::Note),
+        (
+            json!({"RawData": format!("{RECORD} failed")}),
+            Line::Unread(Unread::MoreFollows),
+        ),
+    ] {
+        assert_eq!(read_line(row.to_string().as_bytes()), expected, "{row}");
+    }
+    // Rows in rows end somewhere.
+    let mut row = json!({"RawData": RECORD});
+    for _ in 0..9 {
+        row = json!({"RawData": row.to_string()});
+    }
+    let text = row.to_string();
+    let read = read_line(text.as_bytes());
+    assert_eq!(read, Line::Unread(Unread::UnknownForm));
+}
+
+#[test]
+fn machines_of_an_export_give_the_same_ids_to_other_requests() {
+    let row = |machine: &str, text: &str| {
+        let text = format!("2026-11-23T10:45:58.054 [INFO]    12[7] - {text}");
+        let Value::Object(row) = json!({"Computer": machine, "RawData": text}) else {
+            panic!("a row is an object")
+        };
+        read_row(row)
+    };
+    let claims = r#"{"userName":"root","processFullPath":"/usr/bin/a","runAsElevated":true}"#;
+    let mut assembler = Assembler::default();
+    let mut take = |machine, text| assembler.take(row(machine, text)).into_owned();
+    take("vm1", "Got request from 127.0.0.1:1 for GET /a");
+    take("vm1", "Use lookup value:169.254.169.254:80.");
+    // Another machine's caller is not this request's.
+    take("vm2", claims);
+    let finished = "Http connection finished with status code: 200 OK.";
+    assert_eq!(take("vm1", finished), Line::Note);
+    assert!(matches!(take("vm2", RECORD), Line::Sample(..)));
+    assert_eq!(assembler.incomplete(), 1);
 }

@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use latchkey_protocol::EndpointKind;
 
 use super::recent::Recent;
-use super::{Line, endpoint, status};
-use crate::learn::{CallerSeen, Sample, Source, Verdict};
+use super::{Line, RecordId, endpoint, status};
+use crate::learn::{CallerSeen, Sample, Script, Source, Verdict};
+
+/// The largest part of a request that is kept, in bytes: many requests can be open at once.
+const MAX_PART_BYTES: usize = 16 * 1024;
 
 /// A request's id: its number, and that of its connection.
 pub type RequestId = (u64, u64);
@@ -63,6 +66,21 @@ impl<'a> TraceEvent<'a> {
         }
         let rest = text.strip_prefix("Http connection finished with status code: ")?;
         Some(Self::Finished(status(rest)))
+    }
+
+    /// Returns how many bytes would be kept.
+    fn len(&self) -> usize {
+        match self {
+            Self::Claims(caller) => {
+                let script = caller.script.as_ref().map(|script| match script {
+                    Script::Executed(path) | Script::Guessed(path) => path,
+                });
+                let texts = [caller.user.as_ref(), caller.executable.as_ref(), script];
+                texts.into_iter().flatten().map(|text| text.len()).sum()
+            }
+            Self::Destination(_) | Self::Finished(_) => 0,
+            Self::Received { method, target } => method.len() + target.len(),
+        }
     }
 
     fn into_owned<'b>(self) -> TraceEvent<'b> {
@@ -130,8 +148,10 @@ impl Assembler {
     pub fn take<'a>(&mut self, line: Line<'a>) -> Line<'a> {
         match line {
             Line::Trace(trace) => self.add(trace),
-            Line::Sample(_, Some(id)) if self.counted.contains(id) => Line::Duplicate,
-            Line::Sample(_, Some(id)) => {
+            Line::Sample(_, Some(RecordId::Request(id))) if self.counted.contains(id) => {
+                Line::Duplicate
+            }
+            Line::Sample(_, Some(RecordId::Request(id))) => {
                 // The record tells all of it; what comes later of its parts adds nothing.
                 self.open.remove(id);
                 self.partial.remove(id);
@@ -141,7 +161,7 @@ impl Assembler {
             | Line::Caller(_)
             | Line::Duplicate
             | Line::Note
-            | Line::Sample(_, None)
+            | Line::Sample(_, Some(RecordId::Audit { .. }) | None)
             | Line::Unread(_) => line,
         }
     }
@@ -167,6 +187,9 @@ impl Assembler {
             return Line::Note;
         };
         open.time = open.time.or(time);
+        if event.len() > MAX_PART_BYTES {
+            return Line::Note;
+        }
         match event {
             TraceEvent::Received { method, target } => {
                 open.request = Some((method.into_owned(), target.into_owned()));
@@ -210,7 +233,7 @@ impl Assembler {
             count: 1,
             source: Source::DeployedTrace,
         };
-        Line::Sample(Box::new(sample), None)
+        Line::Sample(Box::new(sample), Some(RecordId::Request(id)))
     }
 
     /// Counts a request of which nothing more can be told.

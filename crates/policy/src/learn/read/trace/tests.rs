@@ -89,3 +89,18 @@ fn open_requests_are_bounded_and_those_left_out_are_counted() {
     }
     assert_eq!(assembler.incomplete(), 5000);
 }
+
+#[test]
+fn part_that_is_too_large_to_keep_leaves_its_request_incomplete() {
+    let mut assembler = Assembler::default();
+    let [_, place, claims, finished] = PARTS;
+    let long = format!("Got request from a for GET /{}", "a".repeat(17_000));
+    let lines = read(&mut assembler, 1, &[&long, place, claims, finished]);
+    assert_eq!((samples(&lines), assembler.incomplete()), (0, 1));
+    let long = format!(
+        r#"{{"userName":"{}","processFullPath":"/a"}}"#,
+        "a".repeat(17_000)
+    );
+    let lines = read(&mut assembler, 2, &[PARTS[0], place, &long, finished]);
+    assert_eq!((samples(&lines), assembler.incomplete()), (0, 2));
+}
