@@ -1,6 +1,5 @@
 //! `latchkey learn`: makes profiles from recorded requests, and says what they rest on.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -17,10 +16,14 @@ use crate::arguments::{Arguments, Endpoint, Format, Mode, region};
 use crate::exit::Exit;
 use crate::terminal;
 
-mod export;
+mod budget;
+mod csv;
+mod form;
 mod input;
 mod intake;
+mod json;
 mod output;
+mod table;
 mod text;
 
 use input::{Input, InputError};
@@ -34,8 +37,8 @@ use output::{Answer, Output};
 /// status.json, and exports of them from log analytics in JSON or CSV, each also packed by gzip.
 /// What nobody should decide but a person is listed with an id, and becomes a rule by --accept.
 ///
-/// Exit codes: 0 profiles were made; 1 something could not be read or written, or holds no request; 64
-/// the command line is wrong.
+/// Exit codes: 0 profiles were made, or callers listed; 1 something could not be read to its end or
+/// written, or holds no request; 64 the command line is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
     /// What to read; `-` is standard input, also if none is named.
@@ -178,18 +181,22 @@ fn read(learn: &Learn) -> Result<Intake, Exit> {
     } else {
         &learn.files
     };
-    let distinct: BTreeSet<_> = files.iter().collect();
-    if distinct.len() < files.len() {
-        terminal::complain("a file is named twice, so its requests would count twice");
+    if let Some(path) = input::same(files) {
+        terminal::complain(&format!(
+            "{} is named twice, so its requests would count twice",
+            path.display()
+        ));
         return Err(Exit::Usage);
     }
     let began = Instant::now();
-    let mut bytes = 0;
     for path in files {
         let input = Input::open(path).map_err(|error| failed(&error))?;
-        bytes += input.read(&mut intake).map_err(|error| failed(&error))?;
+        // What was read of it is learned from; the exit code tells of the rest.
+        if let Err(error) = input.read(&mut intake) {
+            failed(&error);
+        }
     }
-    intake.measured(bytes, began.elapsed());
+    intake.measured(began.elapsed());
     Ok(intake)
 }
 

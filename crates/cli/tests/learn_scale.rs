@@ -28,6 +28,10 @@ fn long_trail_is_learned_in_bounded_memory() {
     let records = std::env::var("LATCHKEY_LEARN_RECORDS")
         .map_or(DEFAULT_RECORDS, |text| text.parse().unwrap());
     let different: Vec<String> = (0..DIFFERENT).map(record).collect();
+    let unnumbered = different
+        .iter()
+        .map(|record| record.split_once(",\"run\":").unwrap().1);
+    let unnumbered: Vec<_> = unnumbered.collect();
     let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
         .args(["learn", "--format", "json", "-"])
         .stdin(Stdio::piped())
@@ -37,9 +41,9 @@ fn long_trail_is_learned_in_bounded_memory() {
     let began = Instant::now();
     let mut input = BufWriter::with_capacity(1 << 20, child.stdin.take().unwrap());
     for at in 0..records {
-        input
-            .write_all(different[at % DIFFERENT].as_bytes())
-            .unwrap();
+        // A number that comes again would be a record that is read twice.
+        let rest = unnumbered[at % DIFFERENT];
+        write!(input, "{{\"version\":1,\"sequence\":{at},\"run\":{rest}").unwrap();
     }
     drop(input.into_inner().unwrap());
     let output = child.wait_with_output().unwrap();
@@ -59,4 +63,42 @@ fn long_trail_is_learned_in_bounded_memory() {
     );
     assert_eq!(answer["requests"], answer["input"]["requests"]);
     assert!(peak < MAX_KIB, "{peak} KiB");
+}
+
+/// One record that does not end, in each form of input.
+#[test]
+fn record_without_an_end_is_learned_in_bounded_memory() {
+    for start in [
+        "[\"",
+        "{\n\"message\": \"",
+        "{\"tables\":[{\"columns\":[\"",
+        "{\"tables\":[{\"rows\":[[\"",
+        "RawData,Computer\nx",
+        "RawData,Computer\n\"",
+        "RawData,",
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+            .args(["learn", "--format", "json", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(start.as_bytes()).unwrap();
+        let part = vec![b'a'; 1 << 20];
+        // The program may end before it has read all.
+        let written = (0..300).take_while(|_| input.write_all(&part).is_ok());
+        let written = written.count();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{start}");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let unread = &answer["input"]["unread"][0];
+        assert_eq!(unread["why"], "longer than 1 MiB", "{start}: {answer}");
+        assert_eq!(answer["input"]["brokenOff"], serde_json::json!(["-"]));
+        assert!(written > 0);
+    }
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    assert!(peak < MAX_KIB / 4, "{peak} KiB");
 }

@@ -1,20 +1,25 @@
 //! One input: a file or standard input, unpacked, its form told by how it begins.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use latchkey_policy::learn::read::MAX_LINE_BYTES;
+use latchkey_policy::learn::read::{MAX_LINE_BYTES, Unread};
 
-use super::export;
+use super::form::Form;
 use super::intake::Intake;
+use super::{csv, json};
 
 /// How much is read at once, and looked at to tell the form.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// After how many lines the progress is shown anew.
 const LINES_PER_SHOW: u64 = 16 * 1024;
@@ -24,18 +29,8 @@ const LINES_PER_SHOW: u64 = 16 * 1024;
 pub(crate) enum InputError {
     #[error("open {}", path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("read {}", path.display())]
+    #[error("read {} to its end", path.display())]
     Read { path: PathBuf, source: io::Error },
-}
-
-/// How an input is written.
-enum Form {
-    /// Comma-separated values with a line of names.
-    Csv,
-    /// JSON values that are no lines.
-    Document,
-    /// A record in each line.
-    Lines,
 }
 
 /// A file that is open.
@@ -70,18 +65,18 @@ impl Input {
         })
     }
 
-    /// Reads all of it and returns how many unpacked bytes that were.
-    pub(crate) fn read(self, intake: &mut Intake) -> Result<u64, InputError> {
+    /// Reads all of it; what was read before an error counts.
+    pub(crate) fn read(self, intake: &mut Intake) -> Result<(), InputError> {
         let path = self.path.clone();
-        self.read_all(intake)
-            .map_err(|source| InputError::Read { path, source })
+        intake.begin(&path.display().to_string());
+        let unpacked = Arc::new(AtomicU64::new(0));
+        let read = self.read_all(intake, &unpacked);
+        intake.end(unpacked.load(Ordering::Relaxed), read.is_ok());
+        read.map_err(|source| InputError::Read { path, source })
     }
 
-    fn read_all(self, intake: &mut Intake) -> io::Result<u64> {
-        intake.name = self.path.display().to_string();
-        intake.line = 0;
-        let unpacked = Arc::new(AtomicU64::new(0));
-        let (start, reader) = begun(self.reader)?;
+    fn read_all(self, intake: &mut Intake, unpacked: &Arc<AtomicU64>) -> io::Result<()> {
+        let (start, reader) = begun(self.reader);
         let reader: Box<dyn Read> = if start.starts_with(&[0x1f, 0x8b]) {
             Box::new(MultiGzDecoder::new(Cursor::new(start).chain(reader)))
         } else {
@@ -89,14 +84,15 @@ impl Input {
         };
         let counted = Counted {
             reader,
-            bytes: Arc::clone(&unpacked),
+            bytes: Arc::clone(unpacked),
         };
-        let (start, reader) = begun(Box::new(counted))?;
-        let form = form(&start);
-        let mut reader = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(start).chain(reader));
+        let (start, reader) = begun(Box::new(counted));
+        let plain = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&start);
+        let form = Form::of(plain);
+        let mut reader = BufReader::with_capacity(BUFFER_BYTES, plain.chain(reader));
         match form {
-            Form::Csv => export::read_csv(reader, intake)?,
-            Form::Document => export::read_document(reader, intake)?,
+            Form::Csv { delimiter } => csv::read(reader, delimiter, intake)?,
+            Form::Document => json::read(reader, intake)?,
             Form::Lines => {
                 let show = || {
                     self.progress
@@ -106,8 +102,23 @@ impl Input {
             }
         }
         self.progress.finish_and_clear();
-        Ok(unpacked.load(Ordering::Relaxed))
+        Ok(())
     }
+}
+
+/// Returns a file that is named twice, in whatever way.
+pub(crate) fn same(paths: &[PathBuf]) -> Option<&Path> {
+    let mut known = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    let again = paths.iter().find(|path| {
+        // Only a file has the same content each time; other paths are known by their names.
+        let file = fs::metadata(path).ok().filter(Metadata::is_file);
+        match file {
+            Some(file) => !known.insert((file.dev(), file.ino())),
+            None => !names.insert(*path),
+        }
+    });
+    again.map(PathBuf::as_path)
 }
 
 /// Shows progress on standard error, if that is a terminal.
@@ -144,32 +155,22 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Reads the beginning.
-fn begun(mut reader: Box<dyn Read>) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
+/// Reads the beginning. An error ends it: it is met again, or told, by what reads on.
+fn begun(mut reader: Box<dyn Read>) -> (Vec<u8>, Box<dyn Read>) {
     let mut start = Vec::with_capacity(BUFFER_BYTES);
     let limit = u64::try_from(BUFFER_BYTES).unwrap_or(u64::MAX);
-    reader.by_ref().take(limit).read_to_end(&mut start)?;
-    Ok((start, reader))
+    match reader.by_ref().take(limit).read_to_end(&mut start) {
+        Ok(_) => (start, reader),
+        Err(error) => (start, Box::new(Broken(Some(error)))),
+    }
 }
 
-/// Tells the form by the beginning.
-fn form(start: &[u8]) -> Form {
-    let start = start
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(start)
-        .trim_ascii_start();
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end();
-    let holds = |text: &[u8]| line.windows(text.len()).any(|window| window == text);
-    match line.first() {
-        Some(b'[') => Form::Document,
-        Some(b'{') if !line.ends_with(b"}") && start.len() > line.len() => Form::Document,
-        Some(b'{') if export::MEMBERS.iter().any(|name| holds(name.as_bytes())) => Form::Document,
-        Some(_) if !line.contains(&b'{') && export::is_header(line) => Form::Csv,
-        Some(_) | None => Form::Lines,
+/// A reader that has nothing but its error.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 
@@ -179,8 +180,15 @@ fn read_lines(reader: &mut impl BufRead, intake: &mut Intake, show: impl Fn()) -
     let limit = u64::try_from(MAX_LINE_BYTES + 1).unwrap_or(u64::MAX);
     loop {
         line.clear();
-        if reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
+        match reader.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => {
+                if !line.is_empty() {
+                    intake.unread(Unread::BrokenJson, &line);
+                }
+                return Err(error);
+            }
         }
         if line.len() > MAX_LINE_BYTES && !line.ends_with(b"\n") {
             reader.skip_until(b'\n')?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use latchkey_policy::learn::read::{Assembler, Line, Unread, excerpt, read_line, read_row};
+use latchkey_policy::learn::read::{
+    Assembler, Line, Told, Unread, excerpt, read_records, read_row,
+};
 use latchkey_policy::learn::{Learned, Learner, Options, Sample};
 use latchkey_protocol::EndpointKind;
 use schemars::JsonSchema;
@@ -58,6 +60,8 @@ pub(crate) struct Read {
     pub(crate) notes: u64,
     pub(crate) blank: u64,
     pub(crate) unread: Vec<UnreadLines>,
+    /// Files that were not read to their end.
+    pub(crate) broken_off: Vec<String>,
 }
 
 /// Lines that were not read, of one kind.
@@ -73,12 +77,14 @@ pub(crate) struct UnreadLines {
 #[derive(Debug)]
 pub(crate) struct Intake {
     learner: Learner,
+    /// Of one file: ids mean another request in the next.
     assembler: Assembler,
+    told: Told,
     filter: Filter,
     read: Read,
     unread: BTreeMap<Unread, UnreadLines>,
     /// What is being read, for examples.
-    pub(crate) name: String,
+    name: String,
     pub(crate) line: u64,
 }
 
@@ -87,6 +93,7 @@ impl Intake {
         Self {
             learner: Learner::new(options),
             assembler: Assembler::default(),
+            told: Told::default(),
             filter,
             read: Read::default(),
             unread: BTreeMap::new(),
@@ -95,19 +102,40 @@ impl Intake {
         }
     }
 
+    /// Begins a file.
+    pub(crate) fn begin(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+        self.line = 0;
+    }
+
+    /// Ends a file of so many bytes, which may have broken off.
+    pub(crate) fn end(&mut self, bytes: u64, is_whole: bool) {
+        self.read.bytes += bytes;
+        self.read.incomplete += std::mem::take(&mut self.assembler).incomplete();
+        if !is_whole {
+            self.read.broken_off.push(self.name.clone());
+        }
+    }
+
     /// Takes a line.
     pub(crate) fn line(&mut self, line: &[u8]) {
         self.line += 1;
-        let whole = self.assembler.take(read_line(line));
-        self.take(whole, line);
+        for record in read_records(line) {
+            self.record(record, line);
+        }
     }
 
     /// Takes a row of an export.
     pub(crate) fn row(&mut self, row: Map<String, Value>) {
         self.line += 1;
         let shown = row.keys().cloned().collect::<Vec<_>>().join(" ");
-        let whole = self.assembler.take(read_row(row));
-        self.take(whole, shown.as_bytes());
+        self.record(read_row(row), shown.as_bytes());
+    }
+
+    fn record(&mut self, record: Line<'_>, shown: &[u8]) {
+        let whole = self.assembler.take(record);
+        let told = self.told.take(whole);
+        self.take(told, shown);
     }
 
     /// Counts a part of the input that cannot be read.
@@ -150,13 +178,11 @@ impl Intake {
     }
 
     /// Notes how long reading took.
-    pub(crate) fn measured(&mut self, bytes: u64, time: Duration) {
-        self.read.bytes = bytes;
+    pub(crate) fn measured(&mut self, time: Duration) {
         self.read.seconds = time.as_secs_f64();
     }
 
     pub(crate) fn finish(mut self) -> (Learned, Read) {
-        self.read.incomplete = self.assembler.incomplete();
         self.read.unread = self.unread.into_values().collect();
         (self.learner.finish(), self.read)
     }

@@ -87,6 +87,12 @@ fn input(text: &mut String, read: &Read) {
             ),
         );
     }
+    for file in &read.broken_off {
+        line(
+            text,
+            &format!("warning: {file} was not read to its end: rules may be missing"),
+        );
+    }
     for unread in &read.unread {
         line(
             text,
