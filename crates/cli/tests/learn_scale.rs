@@ -3,11 +3,17 @@
 //! `LATCHKEY_LEARN_RECORDS=10000000` with a release build is the measurement of docs/guide/learn.md; by
 //! default there are few records, and the bound on memory is the same.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is the test's"
+)]
+
 use std::io::{BufWriter, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use serde_json::Value;
 
 #[path = "../../policy/benches/learn/record.rs"]
@@ -22,6 +28,82 @@ const DIFFERENT: usize = 40_000;
 
 /// What 10 million records may take.
 const MAX_KIB: i64 = 256 * 1024;
+
+/// Returns a record of the deployed agent.
+fn deployed(at: usize, target: &str) -> String {
+    format!(
+        "{{\"id\":{at},\"method\":\"GET\",\"url\":\"{target}\",\"ip\":\"169.254.169.254\",\"port\":80,\
+         \"userName\":\"u\",\"userGroups\":[],\"processFullPath\":\"/opt/app\",\"processCmdLine\":\"x\",\
+         \"runAsElevated\":false,\"responseStatus\":\"200 OK\"}}\n"
+    )
+}
+
+/// Learns from records, and returns the answer.
+fn learned(records: impl Iterator<Item = String>) -> Value {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        .args(["learn", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = BufWriter::with_capacity(1 << 20, child.stdin.take().unwrap());
+    for record in records {
+        input.write_all(record.as_bytes()).unwrap();
+    }
+    drop(input.into_inner().unwrap());
+    let output = child.wait_with_output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// SECURITY: whoever can ask writes paths and values; a rule for each must not take the machine down.
+#[test]
+fn memory_is_bounded_whatever_is_asked_for() {
+    let value = "q".repeat(560);
+    let records = (0..20_000).map(|at| {
+        let (path, part) = (at / 32, at % 32);
+        deployed(at, &format!("/m/p{path:05}?resource={part}-{value}"))
+    });
+    let answer = learned(records);
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    eprintln!(
+        "{peak} KiB, {} entries",
+        answer["entries"].as_array().unwrap().len()
+    );
+    assert_eq!(answer["requests"], 20_000);
+    assert!(answer["overflow"]["requests"].as_u64() > Some(0));
+    assert!(peak < MAX_KIB, "{peak} KiB");
+}
+
+#[test]
+fn time_grows_with_the_rules_that_wait_and_not_with_their_square() {
+    let seconds = || {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+        let times = [usage.user_time(), usage.system_time()];
+        times
+            .map(|time| time.num_microseconds())
+            .iter()
+            .sum::<i64>()
+    };
+    let records = |paths: usize| {
+        (0..paths * 20).map(|at| {
+            let (path, part) = (at / 20, at % 20);
+            let above = if part % 2 == 0 {
+                "m"
+            } else {
+                "metadata/identity"
+            };
+            deployed(at, &format!("/{above}/p{path:05}?resource={part}"))
+        })
+    };
+    let before = seconds();
+    learned(records(85));
+    let few = seconds() - before;
+    let before = seconds();
+    learned(records(850));
+    let many = seconds() - before;
+    eprintln!("{few} µs of processor time, {many} µs for ten times as many");
+    assert!(many < 25 * few, "{few} µs, {many} µs");
+}
 
 #[test]
 fn long_trail_is_learned_in_bounded_memory() {

@@ -1,8 +1,8 @@
 //! Learns access control profiles from requests that were recorded, whatever recorded them.
 //!
 //! A [`Learner`] is fed with [`Sample`]s and keeps counts, not requests: memory is bounded by the
-//! limits in `tally`, whatever arrives, and what a limit keeps out is counted. The same samples
-//! give the same profile in any order. Nothing becomes a rule that did not come through fine, and
+//! limits in `tally.rs` and `usage.rs`, whatever arrives, and what a limit keeps out is counted. The
+//! same samples give the same profile in any order. Nothing becomes a rule that did not come through fine, and
 //! nothing that yields tokens or certificates becomes one for a caller in doubt: it is listed as in
 //! need of a decision, and [`Options::accept`] takes that decision.
 
@@ -11,25 +11,29 @@ use std::collections::BTreeSet;
 use latchkey_protocol::EndpointKind;
 use latchkey_protocol::authorization::AuthorizationItem;
 
+mod bounded;
 mod caller;
 mod ephemeral;
+mod evidence;
 mod grant;
+mod hold;
 mod mark;
 mod name;
 mod parameter;
+mod place;
 mod profile;
 pub mod read;
 pub mod report;
 mod sample;
-mod sensitive;
 mod shape;
 mod tally;
+mod usage;
 
+pub use crate::sensitive::is_sensitive;
 pub use caller::is_interpreter;
 pub use mark::Mark;
 pub use report::Report;
 pub use sample::{CallerSample, CallerSeen, Sample, Script, Source, Verdict};
-pub use sensitive::is_sensitive;
 
 use shape::Shapes;
 use tally::Tally;

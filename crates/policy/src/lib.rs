@@ -23,7 +23,9 @@ pub mod lint;
 pub mod local;
 mod meaning;
 pub mod merge;
+mod program;
 pub mod rules;
+mod sensitive;
 pub mod simulate;
 mod validate;
 

@@ -27,7 +27,6 @@ mod parameters;
 mod paths;
 mod place;
 mod platform;
-mod programs;
 mod reading;
 mod references;
 mod region;
@@ -38,6 +37,7 @@ pub(crate) mod unseen;
 
 pub use code::{Code, Severity};
 pub use machine::Machine;
+pub(crate) use paths::owner;
 
 use reading::Reading;
 

@@ -11,7 +11,6 @@ use latchkey_protocol::authorization::{
 use latchkey_protocol::target::{canonical_path, canonical_text};
 
 use super::loss::{Loss, Severity};
-use crate::document::place::escaped;
 use crate::meaning::Meaning;
 
 /// Collects what is lost.

@@ -8,29 +8,9 @@ use latchkey_protocol::unit::is_unit_name;
 
 use super::Mark;
 use super::ephemeral::is_ephemeral;
+use super::place::place;
 use super::sample::{CallerSeen, Script};
-
-/// Where everybody can put a file.
-const WORLD_WRITABLE: [&str; 8] = [
-    "/tmp/",
-    "/var/tmp/",
-    "/dev/shm/",
-    "/dev/mqueue/",
-    "/run/lock/",
-    "/run/shm/",
-    "/var/lock/",
-    "/var/crash/",
-];
-
-/// Where a user can put a file.
-const HOMES: [&str; 2] = ["/home/", "/run/user/"];
-
-/// Names of interpreters, without their version.
-const INTERPRETERS: [&str; 27] = [
-    "ash", "awk", "bash", "bun", "busybox", "dash", "deno", "dotnet", "env", "fish", "gawk",
-    "java", "ksh", "lua", "luajit", "mawk", "node", "nodejs", "perl", "php", "pwsh", "python",
-    "pypy", "ruby", "sh", "tclsh", "zsh",
-];
+use crate::program::Program;
 
 /// What the deployed agent writes for a user that it did not find.
 const NO_USER: [&str; 3] = ["", "empty", "undefined"];
@@ -41,13 +21,11 @@ const MAX_TEXT_BYTES: usize = 512;
 /// Returns whether an executable runs what is in other files, so that its own path says little.
 #[must_use]
 pub fn is_interpreter(executable: &str) -> bool {
-    let name = executable.rsplit('/').next().unwrap_or(executable);
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-    INTERPRETERS.contains(&stem)
+    Program::of(executable) == Some(Program::Interpreter)
 }
 
 /// One kind of caller: all that tells it from others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Caller {
     pub(super) unit: Option<Box<str>>,
     pub(super) user: Option<Box<str>>,
@@ -95,20 +73,33 @@ impl Caller {
         .judged()
     }
 
-    /// Adds what is doubtful about a caller for which no unit stands.
+    /// Adds what is doubtful about a caller as a whole.
     fn judged(mut self) -> Self {
+        let program = self.executable.as_deref().and_then(Program::of);
         if self.unit.is_some() {
             // The unit says what runs; a guess adds nothing to it.
             self.marks.remove(&Mark::GuessedScript);
+            if program == Some(Program::Relay) {
+                self.marks.insert(Mark::Relay);
+            }
+            // SECURITY: deployed agents know neither unit nor number: without a name and a path the
+            // rule would be for everybody there.
+            if self.user.is_none() && self.executable.is_none() {
+                self.marks.insert(Mark::NoExecutable);
+            }
             return self;
         }
-        match &self.executable {
-            None => self.marks.insert(Mark::NoExecutable),
-            Some(path) if is_interpreter(path) && self.script.is_none() => {
-                self.marks.insert(Mark::BareInterpreter)
-            }
-            Some(_) => false,
+        // SECURITY: a rule about the program alone is a rule for everybody who can start it.
+        if self.user.is_none() && self.uid.is_none() {
+            self.marks.insert(Mark::NoUser);
+        }
+        let mark = match program {
+            Some(Program::Interpreter) if self.script.is_none() => Some(Mark::BareInterpreter),
+            Some(Program::Fetcher | Program::Relay) => Some(Mark::PassesOn),
+            Some(Program::Interpreter) => None,
+            None => self.executable.is_none().then_some(Mark::NoExecutable),
         };
+        self.marks.extend(mark);
         self
     }
 
@@ -123,6 +114,12 @@ impl Caller {
     /// Returns whether nothing is doubtful.
     pub(super) fn is_clean(&self) -> bool {
         self.marks.is_empty()
+    }
+
+    /// Returns how many bytes its texts take.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [&self.unit, &self.user, &self.executable, &self.script];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
     }
 
     /// Returns a line for people.
@@ -175,16 +172,6 @@ fn deleted(path: &str) -> Option<&str> {
     path.strip_suffix(" (deleted)")
 }
 
-/// Returns what is doubtful about the place of a file.
-fn place(path: &str) -> Option<Mark> {
-    let lies_in = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
-    if lies_in(&WORLD_WRITABLE) {
-        Some(Mark::WorldWritable)
-    } else {
-        lies_in(&HOMES).then_some(Mark::HomeFolder)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,22 +186,35 @@ mod tests {
     }
 
     #[test]
-    fn interpreters_are_known_with_any_version() {
-        for path in [
-            "/usr/bin/python3.11",
-            "/bin/sh",
-            "/usr/bin/perl5.36",
-            "/opt/node-18/bin/node",
+    fn programs_that_do_what_others_tell_them_are_doubtful_outside_of_a_unit() {
+        for (path, mark) in [
+            ("/usr/bin/curl", Mark::PassesOn),
+            ("/usr/bin/socat", Mark::PassesOn),
+            ("/usr/bin/sudo", Mark::BareInterpreter),
+            ("/usr/sbin/php-fpm8.2", Mark::BareInterpreter),
+            ("/opt/PYTHON3", Mark::BareInterpreter),
+            ("/lib64/ld-linux-x86-64.so.2", Mark::BareInterpreter),
         ] {
-            assert!(is_interpreter(path), "{path}");
+            let marks = Caller::of(&seen(path, None)).marks;
+            assert_eq!(marks, BTreeSet::from([mark]), "{path}");
         }
-        for path in [
-            "/usr/bin/curl",
-            "/usr/sbin/sshd",
-            "/opt/shell",
-            "/usr/bin/pythonista",
-        ] {
-            assert!(!is_interpreter(path), "{path}");
+        let unit = Some("app.service");
+        assert!(Caller::of(&seen("/usr/bin/curl", unit)).is_clean());
+        let relay = Caller::of(&seen("/usr/sbin/nginx", unit));
+        assert_eq!(relay.marks, BTreeSet::from([Mark::Relay]));
+    }
+
+    #[test]
+    fn caller_without_user_and_unit_is_doubtful() {
+        for user in [None, Some(""), Some("undefined")] {
+            let mut nobody = seen("/opt/app", None);
+            nobody.user = user.map(Into::into);
+            assert!(
+                Caller::of(&nobody).marks.contains(&Mark::NoUser),
+                "{user:?}"
+            );
+            nobody.uid = Some(7);
+            assert!(Caller::of(&nobody).is_clean(), "{user:?}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
     fn place_of_executable_and_script_is_marked() {
         for (path, mark) in [
             ("/tmp/x", Mark::WorldWritable),
-            ("/dev/shm/x", Mark::WorldWritable),
+            ("/proc/self/fd/5", Mark::WorldWritable),
             ("/home/alice/x", Mark::HomeFolder),
         ] {
             assert!(
@@ -275,6 +275,5 @@ mod tests {
         }
         let gone = Caller::of(&seen("/usr/bin/x (deleted)", None));
         assert!(gone.executable.is_none() && gone.marks.contains(&Mark::DeletedExecutable));
-        assert!(Caller::of(&seen("/tmpfiles/x", None)).is_clean());
     }
 }

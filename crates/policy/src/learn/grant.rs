@@ -7,17 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::caller::{Caller, is_interpreter};
+use super::evidence::Evidence;
 use super::parameter::is_deciding;
-use super::sensitive::{holds_sensitive, is_sensitive};
-use super::shape::{Constraints, Reach};
-use super::tally::{Detail, EndpointOrder, Evidence, Tally, Use, UseKey, regrouped};
-use super::{Mark, Options, name};
+use super::shape::{Constraints, Reach, begins_with_id};
+use super::tally::{EndpointOrder, Tally, UseKey};
+use super::usage::{Detail, MANY_VALUES, Use, regrouped};
+use super::{Mark, Options, hold, name};
+use crate::lint::owner;
+use crate::sensitive::{holds_sensitive, is_sensitive};
 
 /// More values of a parameter that nothing is known about leave it open.
 const MAX_UNKNOWN_VALUES: usize = 8;
 
 /// What identities select by. Absent is not asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Who {
     pub(super) unit: Option<Box<str>>,
     pub(super) user: Option<Box<str>>,
@@ -26,26 +29,14 @@ pub(super) struct Who {
     pub(super) script: Option<Box<str>>,
 }
 
-impl Who {
-    /// Returns whether a caller would be selected.
-    fn selects(&self, caller: &Caller) -> bool {
-        fn agrees<T: PartialEq + ?Sized>(own: Option<&T>, other: Option<&T>) -> bool {
-            own.is_none() || own == other
-        }
-        agrees(self.unit.as_deref(), caller.unit.as_deref())
-            && agrees(self.user.as_deref(), caller.user.as_deref())
-            && agrees(self.uid.as_ref(), caller.uid.as_ref())
-            && agrees(self.executable.as_deref(), caller.executable.as_deref())
-            && agrees(self.script.as_deref(), caller.script.as_deref())
-    }
-}
-
 /// What privileges cover.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct What {
     pub(super) path: Arc<str>,
     pub(super) reach: Reach,
     pub(super) constraints: Constraints,
+    /// The one method that it is about, where that was seen once and others often.
+    pub(super) rare_method: Option<&'static str>,
 }
 
 impl What {
@@ -63,28 +54,22 @@ impl What {
         holds_sensitive(endpoint.kind(), &self.path, self.comp())
     }
 
-    /// Returns whether a request could be of both.
-    ///
-    /// SECURITY: each path counts with all below it, as deployed agents read every path; what is exact
-    /// here must not give tokens away there.
-    fn overlaps(&self, other: &Self) -> bool {
-        let agree = self.constraints.iter().all(|(name, value)| {
-            let own = other.constraints.iter().find(|(own, _)| own == name);
-            own.is_none_or(|(_, own)| own == value)
-        });
-        agree && (is_prefix(&self.path, &other.path) || is_prefix(&other.path, &self.path))
+    fn yields(&self, endpoint: EndpointOrder) -> bool {
+        self.is_sensitive(endpoint) || self.holds_sensitive(endpoint)
     }
-}
 
-fn is_prefix(path: &str, other: &str) -> bool {
-    let rest = other.strip_prefix(path);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || path == "/")
+    /// Returns whether the path is one that another endpoint serves.
+    fn is_foreign(&self, endpoint: EndpointOrder) -> bool {
+        let is_root_only = endpoint.kind().is_root_only();
+        owner(&self.path).is_some_and(|owner| owner.is_root_only() != is_root_only)
+    }
 }
 
 /// One rule, or one that waits to be.
 #[derive(Debug, Default)]
 pub(super) struct Grant {
-    pub(super) methods: BTreeSet<&'static str>,
+    /// The methods, and how often each was seen.
+    pub(super) methods: BTreeMap<&'static str, u64>,
     pub(super) evidence: Evidence,
     pub(super) marks: BTreeSet<Mark>,
     pub(super) callers: BTreeSet<Arc<Caller>>,
@@ -107,15 +92,32 @@ impl Grant {
     }
 
     fn count(&mut self, use_key: &UseKey, seen: &Use, evidence: &Evidence) {
-        self.methods.insert(use_key.method);
+        let count = self.methods.entry(use_key.method).or_default();
+        *count = count.saturating_add(evidence.count);
         self.evidence.merge(evidence);
         self.marks.extend(&use_key.caller.marks);
         self.callers.insert(Arc::clone(&use_key.caller));
         for (name, why) in &seen.free {
-            self.free.insert(name.clone(), why);
+            let known = self.free.entry(name.clone()).or_insert(why);
+            *known = (*known).min(why);
         }
         if seen.detail == Detail::None {
             self.marks.insert(Mark::TooManyValues);
+        }
+    }
+
+    /// Adds what was seen of another one that is about the same.
+    fn join(&mut self, other: Self) {
+        for (method, count) in other.methods {
+            let sum = self.methods.entry(method).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        self.evidence.merge(&other.evidence);
+        self.marks.extend(other.marks);
+        self.callers.extend(other.callers);
+        for (name, why) in other.free {
+            let known = self.free.entry(name).or_insert(why);
+            *known = (*known).min(why);
         }
     }
 
@@ -123,10 +125,13 @@ impl Grant {
     fn judge(&mut self, (endpoint, _, what): &GrantKey, options: &Options) {
         let evidence = &self.evidence;
         let holds = what.holds_sensitive(*endpoint);
+        let is_seen_once = self.methods.values().all(|count| *count == 1);
         let marks = [
-            (what.is_sensitive(*endpoint) || holds, Mark::Sensitive),
+            (what.yields(*endpoint), Mark::Sensitive),
+            (what.is_foreign(*endpoint), Mark::ForeignPath),
+            (begins_with_id(&what.path), Mark::IdInPath),
             (holds && what.reach == Reach::Below, Mark::ReachesFurther),
-            (evidence.count == 1, Mark::SeenOnce),
+            (is_seen_once, Mark::SeenOnce),
             (evidence.count < options.min_count, Mark::BelowMinCount),
             (evidence.withheld > 0, Mark::Withheld),
         ];
@@ -140,7 +145,7 @@ impl Grant {
 pub(super) type GrantKey = (EndpointOrder, Who, What);
 
 /// All that could become rules.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Grants(pub(super) BTreeMap<GrantKey, Grant>);
 
 /// A path, and the parameters that had too many values there to tell apart.
@@ -150,69 +155,68 @@ impl Grants {
     pub(super) fn of(tally: &Tally, options: &Options) -> Self {
         let groups = Groups::of(tally);
         let varying = varying(tally);
-        let mut grants: BTreeMap<GrantKey, Grant> = BTreeMap::new();
+        let mut grants = Self::default();
         for (key, seen) in tally.uses.iter() {
-            let names = seen.by_values.keys().flatten().map(|(name, _)| &**name);
-            let open: BTreeSet<_> = names
-                .filter(|name| varying.contains(&(key.endpoint, &*key.path, key.reach, *name)))
-                .collect();
-            let by_values = regrouped(&seen.by_values, |name| !open.contains(name));
-            for (constraints, evidence) in &by_values {
-                let what = What {
-                    path: Arc::clone(&key.path),
-                    reach: key.reach,
-                    constraints: constraints.clone(),
-                };
-                let who = groups.who(&key.caller);
-                let grant = grants.entry((key.endpoint, who, what)).or_default();
-                grant.count(key, seen, evidence);
-                grant.free.extend(
-                    open.iter()
-                        .map(|name| ((*name).into(), "it had many values")),
-                );
-            }
+            grants.add(key, seen, &groups.who(&key.caller), &varying);
         }
-        for (key, grant) in &mut grants {
+        grants.part_rare_methods();
+        for (key, grant) in &mut grants.0 {
             grant.id = name::id(key);
             grant.judge(key, options);
         }
-        let mut grants = Self(grants);
-        while grants.hold_back() {}
+        hold::back(&mut grants.0, tally);
         grants
     }
 
-    /// Has the rules wait that would give something to a caller who needs a decision about it; returns
-    /// whether there were any.
-    fn hold_back(&mut self) -> bool {
-        let waiting: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(_, grant)| Self::is_kept(grant))
+    /// Adds a use under each set of values.
+    fn add(&mut self, key: &UseKey, seen: &Use, who: &Who, varying: &Varying<'_>) {
+        let names = seen.by_values.keys().flatten().map(|(name, _)| &**name);
+        let open: BTreeSet<_> = names
+            .filter(|name| varying.contains(&(key.endpoint, &*key.path, key.reach, *name)))
             .collect();
-        let covers = |(endpoint, who, what): &GrantKey| {
-            waiting.iter().any(|((place, _, asked), grant)| {
-                place == endpoint
-                    && what.overlaps(asked)
-                    && grant.callers.iter().any(|caller| who.selects(caller))
-            })
-        };
-        let rules = self.0.iter().filter(|(_, grant)| !grant.asks());
-        let found: Vec<GrantKey> = rules
-            .map(|(key, _)| key)
-            .filter(|key| covers(key))
-            .cloned()
-            .collect();
-        for key in &found {
-            if let Some(grant) = self.0.get_mut(key) {
-                grant.marks.insert(Mark::CoversUndecided);
+        for (constraints, evidence) in regrouped(&seen.by_values, |name| !open.contains(name)) {
+            let mut what = What {
+                path: Arc::clone(&key.path),
+                reach: key.reach,
+                constraints,
+                rare_method: None,
+            };
+            // SECURITY: a token for one method is none for another; see `part_rare_methods`.
+            if what.yields(key.endpoint) {
+                what.rare_method = Some(key.method);
             }
+            let entry = self.0.entry((key.endpoint, who.clone(), what));
+            let grant = entry.or_default();
+            grant.count(key, seen, &evidence);
+            grant
+                .free
+                .extend(open.iter().map(|name| ((*name).into(), MANY_VALUES)));
         }
-        !found.is_empty()
     }
 
-    /// Returns whether something sensitive is kept from its callers.
-    fn is_kept(grant: &Grant) -> bool {
-        !grant.holds() && grant.marks.contains(&Mark::Sensitive)
+    /// Puts the methods of what is sensitive together, except those seen once where others were seen
+    /// often: these need a decision of their own.
+    fn part_rare_methods(&mut self) {
+        let mut often: BTreeSet<GrantKey> = BTreeSet::new();
+        let whole = |(endpoint, who, what): &GrantKey| {
+            let what = What {
+                rare_method: None,
+                ..what.clone()
+            };
+            (*endpoint, who.clone(), what)
+        };
+        let of_one_method = |key: &GrantKey| key.2.rare_method.is_some();
+        for (key, grant) in self.0.iter().filter(|(key, _)| of_one_method(key)) {
+            if grant.evidence.count > 1 {
+                often.insert(whole(key));
+            }
+        }
+        for (key, grant) in std::mem::take(&mut self.0) {
+            let all = whole(&key);
+            let is_rare = of_one_method(&key) && grant.evidence.count == 1 && often.contains(&all);
+            let key = if is_rare { key } else { all };
+            self.0.entry(key).or_default().join(grant);
+        }
     }
 }
 
@@ -273,6 +277,8 @@ impl<'a> Groups<'a> {
         let is_one_program = executables.is_some_and(|all| {
             all.len() == 1 && all.iter().flatten().all(|path| !is_interpreter(path))
         });
+        // SECURITY: deployed agents know no unit: without a user's name the path alone tells callers apart.
+        let is_one_program = is_one_program || user.is_none();
         match executables {
             Some(_) if !is_one_program => Who {
                 executable: None,

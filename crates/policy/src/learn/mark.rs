@@ -18,18 +18,28 @@ pub enum Mark {
     DeletedExecutable,
     /// The rule would also hold for a caller who needs a decision.
     CoversUndecided,
+    /// The path is one that another endpoint serves.
+    ForeignPath,
     /// The script is guessed from a command line, which the caller can write as it likes.
     GuessedScript,
     /// The executable or script lies in a home folder, where its owner can change it.
     HomeFolder,
+    /// The path begins with what looks like an id, so that the rule would hold once.
+    IdInPath,
     /// Its executable lies in memory alone.
     MemoryExecutable,
     /// The executable is not known, so that only the user could be named.
     NoExecutable,
+    /// Neither user nor unit is known: the rule would be for everybody who can start the program.
+    NoUser,
+    /// The program fetches for whoever starts it, or passes on what reaches it.
+    PassesOn,
     /// It was made to load other code than its own.
     Preloaded,
     /// The path that covers what was seen also covers tokens or certificates that were not.
     ReachesFurther,
+    /// The program of a unit passes on what reaches it over the network.
+    Relay,
     /// It was seen once.
     SeenOnce,
     /// It yields tokens or certificates.
@@ -42,7 +52,7 @@ pub enum Mark {
     UserNamespace,
     /// The rules in force give this to others.
     Withheld,
-    /// The executable or script lies where everybody can write.
+    /// The executable or script lies where others than root can write, or is reached through a process.
     WorldWritable,
 }
 
@@ -54,8 +64,12 @@ impl Mark {
             Self::BareInterpreter
                 | Self::BelowMinCount
                 | Self::CoversUndecided
+                | Self::ForeignPath
                 | Self::GuessedScript
+                | Self::IdInPath
                 | Self::NoExecutable
+                | Self::NoUser
+                | Self::PassesOn
                 | Self::ReachesFurther
                 | Self::TooManyValues
                 | Self::Withheld
@@ -75,21 +89,26 @@ impl Mark {
             Self::BelowMinCount => "seen less often than --min-count",
             Self::DeletedExecutable => "its executable was deleted",
             Self::CoversUndecided => "the rule would also hold for a caller who needs a decision",
+            Self::ForeignPath => "another endpoint serves its path",
             Self::GuessedScript => "the script is guessed from the command line",
             Self::HomeFolder => "runs from a home folder",
+            Self::IdInPath => "its path begins with what looks like an id",
             Self::MemoryExecutable => "its executable lies in memory",
             Self::NoExecutable => "its executable is not known",
+            Self::NoUser => "neither its user nor its unit is known",
+            Self::PassesOn => "a program that fetches or passes on for others",
             Self::Preloaded => "was made to load other code",
             Self::ReachesFurther => {
                 "its path also covers tokens or certificates that were not seen"
             }
+            Self::Relay => "passes on what reaches it over the network",
             Self::SeenOnce => "seen once",
             Self::Sensitive => "yields tokens or certificates",
             Self::TooManyValues => "a parameter that decides had too many values",
             Self::Traced => "was traced by another process",
             Self::UserNamespace => "is of another user namespace",
             Self::Withheld => "the rules in force give this to others",
-            Self::WorldWritable => "runs from a place where everybody can write",
+            Self::WorldWritable => "runs from a place where others can write",
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::grant::{GrantKey, What, Who};
+use super::parameter::is_choice;
 use super::shape::Reach;
 
 /// The longest name without its hash, in bytes.
@@ -36,8 +37,16 @@ fn whole_who(who: &Who) -> String {
     format!("{who:?}")
 }
 
+/// Writes what is covered; a method only where it is one of several.
 fn whole_what(what: &What) -> String {
-    format!("{what:?}")
+    let What {
+        path,
+        reach,
+        constraints,
+        rare_method,
+    } = what;
+    let method = rare_method.map_or(String::new(), |method| format!(", method: {method:?}"));
+    format!("What {{ path: {path:?}, reach: {reach:?}, constraints: {constraints:?}{method} }}")
 }
 
 /// Names for things of one list.
@@ -95,7 +104,7 @@ pub(super) fn privileges<'a>(all: impl Iterator<Item = &'a Covered>) -> Names<Co
         let values = what
             .constraints
             .iter()
-            .map(|(_, value)| without_scheme(value));
+            .map(|(name, value)| word(name, value));
         let others = methods
             .iter()
             .filter(|method| !matches!(**method, "GET" | "HEAD"));
@@ -130,7 +139,12 @@ pub(super) fn identities<'a>(all: impl Iterator<Item = &'a Who>) -> Names<Who> {
     Names::of(all, short, whole_who)
 }
 
-fn without_scheme(value: &str) -> &str {
+/// Returns what a parameter says in a name: a value only of what is known to choose what is asked for, as
+/// another one could be a secret.
+fn word<'a>(name: &'a str, value: &'a str) -> &'a str {
+    if !is_choice(name) {
+        return name;
+    }
     value.split_once("://").map_or(value, |(_, rest)| rest)
 }
 
@@ -171,6 +185,7 @@ mod tests {
             constraints: constraints
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
+            rare_method: None,
         };
         (what, vec!["GET"])
     }
@@ -182,7 +197,9 @@ mod tests {
             &[("resource", "https://vault.azure.net")],
         );
         let root = what("/", &[("comp", "versions")]);
-        let names = privileges([&token, &root].into_iter());
+        let other = what("/metadata/instance", &[("passphrase", "tr0ub4dor")]);
+        let names = privileges([&token, &root, &other].into_iter());
+        assert_eq!(names.get(&other), "metadata-instance-passphrase");
         assert_eq!(names.get(&token), "oauth2-token-vault.azure.net");
         assert_eq!(names.get(&root), "root-versions");
     }

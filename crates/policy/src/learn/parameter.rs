@@ -5,7 +5,33 @@ use latchkey_protocol::EndpointKind;
 use super::ephemeral::is_ephemeral;
 
 /// Longer values are not listed in rules, in bytes.
-const MAX_VALUE_BYTES: usize = 256;
+const MAX_VALUE_BYTES: usize = 64;
+
+/// From this length on a run of letters and digits mixed could be a secret, in bytes.
+const MIN_SECRET_BYTES: usize = 12;
+
+/// How many digits such a run has at least.
+const MIN_SECRET_DIGITS: usize = 3;
+
+/// How the names of parameters end whose values are secrets.
+const SECRET_NAMES: [&str; 16] = [
+    "assertion",
+    "auth",
+    "authorization",
+    "bearer",
+    "cookie",
+    "credential",
+    "credentials",
+    "jwt",
+    "key",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "sig",
+    "signature",
+    "token",
+];
 
 /// Parameters that choose the operation or what a token is good for, at every endpoint.
 const DECIDING: [&str; 10] = [
@@ -59,10 +85,44 @@ pub(super) fn role(endpoint: EndpointKind, name: &str, value: &str) -> Role {
     if is_deciding(endpoint, name) {
         return Role::Deciding;
     }
-    if value.len() > MAX_VALUE_BYTES || is_ephemeral(value) || is_moment(value) {
+    if is_ephemeral(value) || is_moment(value) {
         return Role::Free("its value looks like an id or a moment");
     }
+    if value.len() > MAX_VALUE_BYTES || is_secret(name, value) {
+        return Role::Free("its value could be a secret");
+    }
     Role::Unknown
+}
+
+/// Returns whether a value could be what others must not read: profiles and reports are shown around.
+fn is_secret(name: &str, value: &str) -> bool {
+    is_secret_name(name) || is_web_token(value) || is_random(value)
+}
+
+/// Returns whether a parameter's name, in small letters, says that its value is a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns whether a value looks like a JSON Web Token (RFC 7519): `{"`, written in base64, and a dot.
+fn is_web_token(value: &str) -> bool {
+    // Canonical text has no capitals.
+    value.starts_with("eyj") && value.contains('.')
+}
+
+/// Returns whether a value looks like bytes written in base64 (RFC 4648), of either alphabet.
+fn is_random(value: &str) -> bool {
+    let is_run = |run: &[u8]| {
+        let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
+        run.len() >= MIN_SECRET_BYTES && digits >= MIN_SECRET_DIGITS
+    };
+    let mut runs = value.as_bytes().split(|byte| !byte.is_ascii_alphanumeric());
+    runs.any(is_run) || (value.len() >= MIN_SECRET_BYTES && value.ends_with('='))
+}
+
+/// Returns whether a parameter is known to choose what is asked for.
+pub(super) fn is_choice(name: &str) -> bool {
+    DECIDING.contains(&name)
 }
 
 /// Returns whether each value of a parameter is a privilege of its own, however many there are.
@@ -94,12 +154,33 @@ mod tests {
         );
         assert!(matches!(imds("api-version", "2018-02-01"), Role::Free(_)));
         assert!(matches!(imds("x", "2026-11-23t10:00:00z"), Role::Free(_)));
-        assert!(matches!(imds("x", "0b1f6f4e00004000"), Role::Free(_)));
+        assert!(matches!(imds("x", "0b1f6f4e-1"), Role::Unknown));
         assert_eq!(imds("x", "full"), Role::Unknown);
         assert_eq!(
             role(EndpointKind::WireServer, "type", "sharedconfig"),
             Role::Deciding
         );
         assert_eq!(imds("type", "x"), Role::Unknown);
+    }
+
+    #[test]
+    fn what_could_be_a_secret_is_open_whatever_it_is_called() {
+        let imds = |name, value| role(EndpointKind::Imds, name, value);
+        let open = Role::Free("its value could be a secret");
+        let long = "a".repeat(65);
+        for (name, value) in [
+            ("access_token", "x"),
+            ("password", "correct-horse-battery"),
+            ("sig", "abcdefgh"),
+            ("x", "eyjhbgcioi.eyjzdwi.c2ln"),
+            ("x", "q83vekz0mtizndu2nzg5"),
+            ("x", "dghpcyb3yxmgyse="),
+            ("x", &long),
+        ] {
+            assert_eq!(imds(name, value), open, "{name}={value}");
+        }
+        for value in ["all-of-the-interfaces", "feature-set-24-1"] {
+            assert_eq!(imds("view", value), Role::Unknown, "{value}");
+        }
     }
 }

@@ -7,11 +7,12 @@ use latchkey_protocol::authorization::{
     RoleAssignment,
 };
 
+use super::evidence::Evidence;
 use super::grant::{Grant, Grants, What, Who};
 use super::name::{self, Covered, Names};
 use super::report::{self, Report};
 use super::shape::{Reach, cut};
-use super::tally::{EndpointOrder, Evidence, Tally};
+use super::tally::{EndpointOrder, Tally};
 use super::{Learned, Options, Profile};
 use crate::content::content_hash;
 
@@ -71,7 +72,7 @@ struct Book {
 }
 
 fn covered(what: &What, grant: &Grant) -> Covered {
-    (what.clone(), grant.methods.iter().copied().collect())
+    (what.clone(), grant.methods.keys().copied().collect())
 }
 
 impl Book {
@@ -164,7 +165,7 @@ impl Lists {
         }
         let methods = lines
             .first()
-            .and_then(|(_, _, grant)| grant.methods.first().copied());
+            .and_then(|(_, _, grant)| grant.methods.keys().next().copied());
         self.roles.push(Role {
             name: name.clone(),
             privileges: privileges.collect(),

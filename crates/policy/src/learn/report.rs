@@ -8,6 +8,7 @@ use latchkey_protocol::EndpointKind;
 use latchkey_protocol::authorization::{Identity, Privilege};
 use serde::Serialize;
 
+use super::evidence;
 use super::grant::{Grant, Grants};
 use super::tally::{self, Tally};
 use super::{Mark, Options, Source};
@@ -115,7 +116,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(evidence: &tally::Evidence) -> Self {
+    pub(super) fn of(evidence: &evidence::Evidence) -> Self {
         Self {
             count: evidence.count,
             first_seen: evidence.first,
@@ -216,7 +217,7 @@ impl Report {
 }
 
 impl Left {
-    fn of((key, evidence): (&tally::LeftKey, &tally::Evidence)) -> Self {
+    fn of((key, evidence): (&tally::LeftKey, &evidence::Evidence)) -> Self {
         Self {
             endpoint: key.endpoint,
             caller: key.caller.to_string(),

@@ -10,18 +10,31 @@ use latchkey_protocol::EndpointKind;
 use latchkey_protocol::target::CanonicalTarget;
 
 use super::ephemeral::is_ephemeral;
-use super::parameter::{Role, role};
+use super::parameter::{Role, is_secret_name, role};
 use super::sample::{Sample, Verdict};
-use super::sensitive::ruled_by;
+use crate::sensitive::ruled_by;
 
-/// The longest target that is learned from, in bytes; the agent records no more of one.
+/// Targets from this length on are not learned from, in bytes: the agent records no more of one, so what
+/// is as long may go on.
 const MAX_TARGET_BYTES: usize = 1024;
+
+/// How much the parameters of a rule may weigh, in bytes.
+const MAX_CONSTRAINTS_BYTES: usize = 640;
+
+/// What one parameter weighs besides its name and value.
+const CONSTRAINT_BYTES: usize = 32;
+
+/// The longest example, in bytes.
+const MAX_EXAMPLE_BYTES: usize = 320;
 
 /// The longest path that becomes a rule, in bytes.
 const MAX_PATH_BYTES: usize = 512;
 
 /// How many targets are remembered.
 const MAX_REMEMBERED: usize = 8192;
+
+/// How many bytes the remembered targets may take.
+const MAX_REMEMBERED_BYTES: usize = 8 << 20;
 
 /// How much of a value is shown, in bytes.
 const SHOWN_VALUE_BYTES: usize = 48;
@@ -111,7 +124,7 @@ pub(super) struct Shape {
 
 impl Shape {
     fn read(endpoint: EndpointKind, raw: &str) -> Result<Self, Fault> {
-        if raw.len() > MAX_TARGET_BYTES {
+        if raw.len() >= MAX_TARGET_BYTES {
             return Err(Fault::TooLong);
         }
         let target = CanonicalTarget::parse(raw).map_err(|_reason| Fault::Ambiguous)?;
@@ -132,13 +145,19 @@ impl Shape {
                 }
             }
         }
+        let weights = constraints
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + CONSTRAINT_BYTES);
+        if weights.sum::<usize>() > MAX_CONSTRAINTS_BYTES {
+            return Err(Fault::TooLong);
+        }
         constraints.sort_unstable();
         Ok(Self {
             path: path.into(),
             reach,
             constraints,
             free,
-            example: shown(raw).into(),
+            example: cut(&shown(raw), MAX_EXAMPLE_BYTES).into(),
         })
     }
 }
@@ -155,6 +174,11 @@ fn lasting(path: &str) -> (&str, Reach) {
         end += 1 + segment.len();
     }
     (path, Reach::Exact)
+}
+
+/// Returns whether the first segment of a path looks like an id.
+pub(super) fn begins_with_id(path: &str) -> bool {
+    path.split('/').nth(1).is_some_and(is_ephemeral)
 }
 
 /// Parameters whose values are shown whole: they say what was asked for.
@@ -178,6 +202,10 @@ pub(super) fn shown(target: &str) -> String {
         };
         text.push_str(&cut(name, SHOWN_VALUE_BYTES));
         text.push('=');
+        if is_secret_name(&name.to_ascii_lowercase()) {
+            text.push('…');
+            continue;
+        }
         let is_shown = SHOWN.iter().any(|own| own.eq_ignore_ascii_case(name));
         let bytes = if is_shown || value.len() <= 16 {
             SHOWN_VALUE_BYTES
@@ -215,26 +243,44 @@ pub(super) struct Shapes {
     wire_server: Remembered,
 }
 
-type Remembered = HashMap<Box<str>, Result<Arc<Shape>, Fault>>;
+type Read = Result<Arc<Shape>, Fault>;
+
+/// Targets as received with what they were read as.
+#[derive(Debug, Default)]
+struct Remembered {
+    shapes: HashMap<Box<str>, Read>,
+    bytes: usize,
+}
+
+impl Remembered {
+    fn insert(&mut self, raw: &str, shape: Read) {
+        // What is forgotten is read again: what is learned does not depend on it.
+        if self.shapes.len() >= MAX_REMEMBERED || self.bytes > MAX_REMEMBERED_BYTES {
+            self.shapes.clear();
+            self.bytes = 0;
+        }
+        let parameters = shape.as_ref().map_or(0, |shape| {
+            (shape.constraints.len() + shape.free.len()) * CONSTRAINT_BYTES
+        });
+        self.bytes += 3 * raw.len() + MAX_EXAMPLE_BYTES + parameters;
+        self.shapes.insert(raw.into(), shape);
+    }
+}
 
 impl Shapes {
     pub(super) const HELD_AT_MOST: usize = 2 * MAX_REMEMBERED;
 
-    pub(super) fn read(&mut self, endpoint: EndpointKind, raw: &str) -> Result<Arc<Shape>, Fault> {
+    pub(super) fn read(&mut self, endpoint: EndpointKind, raw: &str) -> Read {
         let remembered = match ruled_by(endpoint) {
             EndpointKind::Imds => &mut self.imds,
             EndpointKind::WireServer | EndpointKind::HostGa => &mut self.wire_server,
         };
-        if let Some(known) = remembered.get(raw) {
+        if let Some(known) = remembered.shapes.get(raw) {
             return known.clone();
         }
-        // What is forgotten is read again: what is learned does not depend on it.
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.clear();
-        }
         let shape = Shape::read(endpoint, raw).map(Arc::new);
-        if raw.len() <= MAX_TARGET_BYTES {
-            remembered.insert(raw.into(), shape.clone());
+        if raw.len() < MAX_TARGET_BYTES {
+            remembered.insert(raw, shape.clone());
         }
         shape
     }
@@ -249,7 +295,7 @@ impl Shapes {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.imds.len() + self.wire_server.len()
+        self.imds.shapes.len() + self.wire_server.shapes.len()
     }
 }
 
@@ -282,8 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn target_as_long_as_the_agent_cuts_it_is_not_taken_for_whole() {
+        let read = |bytes: usize| {
+            let target = format!("/a?nonce={}", "x".repeat(bytes - 9));
+            assert_eq!(target.len(), bytes);
+            Shape::read(EndpointKind::Imds, &target)
+        };
+        assert!(read(1023).is_ok());
+        assert!(matches!(read(1024), Err(Fault::TooLong)));
+    }
+
+    #[test]
+    fn parameters_that_weigh_too_much_become_no_rule() {
+        let read = |value: &str| {
+            Shape::read(EndpointKind::Imds, &format!("/a?resource={value}")).map(|_| ())
+        };
+        assert_eq!(read(&"a".repeat(512)), Ok(()));
+        assert_eq!(read(&"a".repeat(700)), Err(Fault::TooLong));
+    }
+
+    #[test]
     fn values_that_could_be_secret_are_cut() {
-        let text = shown("/a?api-version=2018-02-01&sig=0123456789abcdef0123456789&x=1\u{1}");
-        assert_eq!(text, "/a?api-version=2018-02-01&sig=01234567…&x=1?");
+        let text =
+            shown("/a?api-version=2018-02-01&sig=0123&y=0123456789abcdef0123456789&x=1\u{1}");
+        assert_eq!(text, "/a?api-version=2018-02-01&sig=…&y=01234567…&x=1?");
     }
 }

@@ -2,9 +2,9 @@
 
 use latchkey_protocol::authorization::Identity;
 
-use super::programs::Program;
 use super::reading::{Reading, identity_at};
 use super::{Code, Finding};
+use crate::program::Program;
 
 pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
     for (at, identity) in reading.identities.iter().enumerate() {

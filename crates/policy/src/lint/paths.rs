@@ -48,7 +48,7 @@ pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Returns the endpoint that a path tells by its first segment.
-pub(super) fn owner(path: &str) -> Option<EndpointKind> {
+pub(crate) fn owner(path: &str) -> Option<EndpointKind> {
     let first = path.split('/').nth(1)?;
     if OF_IMDS.contains(&first) {
         Some(EndpointKind::Imds)

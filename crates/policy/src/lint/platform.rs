@@ -7,10 +7,10 @@
 use latchkey_protocol::Mode;
 use latchkey_protocol::authorization::Identity;
 
-use super::programs::Program;
 use super::reading::Reading;
 use super::region::Region;
 use super::{Code, Finding};
+use crate::program::Program;
 use crate::rules::Access;
 
 /// An agent of the platform, and what is known of its processes.

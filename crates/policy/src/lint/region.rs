@@ -63,14 +63,6 @@ impl Region {
         }
     }
 
-    /// Returns a path and everything below it.
-    pub(super) fn under(path: &str) -> Self {
-        Self {
-            extent: Extent::Segments,
-            ..Self::at(path, None)
-        }
-    }
-
     /// Returns a path with a slash at its end, with one method.
     pub(super) fn with_slash(path: &str, method: &str) -> Self {
         Self {
@@ -98,15 +90,6 @@ impl Region {
                 (Some(_), None) => false,
                 (Some(own), Some(others)) => others.is_subset(own),
             }
-    }
-
-    /// Returns whether the other part has a request in common with this one, as far as path and method go.
-    pub(super) fn touches(&self, other: &Self) -> bool {
-        let shares_method = match (&self.methods, &other.methods) {
-            (Some(own), Some(others)) => !own.is_disjoint(others),
-            _ => true,
-        };
-        shares_method && (self.reaches(other) || other.reaches(self))
     }
 
     fn reaches(&self, other: &Self) -> bool {

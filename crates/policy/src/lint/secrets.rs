@@ -6,31 +6,10 @@ use latchkey_protocol::Mode;
 
 use super::identities::is_open;
 use super::reading::{PrivilegeView, Reading, identity_at, privilege_at};
-use super::region::{Region, lies_below};
+use super::region::{Extent, Region};
 use super::{Code, Finding};
 use crate::rules::Access;
-
-/// Where tokens come from, and the path above that is about nothing else.
-struct TokenPath {
-    path: &'static str,
-    about: &'static str,
-}
-
-/// One of each family of metadata services, by the first segment.
-const TOKENS: [TokenPath; 3] = [
-    TokenPath {
-        path: "/metadata/identity/oauth2/token",
-        about: "/metadata/identity",
-    },
-    TokenPath {
-        path: "/latest/meta-data/iam/security-credentials",
-        about: "/latest/meta-data/iam",
-    },
-    TokenPath {
-        path: "/computemetadata/v1/instance/service-accounts",
-        about: "/computemetadata/v1/instance/service-accounts",
-    },
-];
+use crate::sensitive::{Area, Cloud, tokens};
 
 /// What is less than a token, by path.
 const LESSER: [(&str, &str); 3] = [
@@ -55,35 +34,23 @@ const OF_WIRE_SERVER: [(&str, &str); 2] = [
     ("/machine/container/role", "certificates"),
 ];
 
-impl TokenPath {
-    fn region(&self) -> Region {
-        Region::under(self.path)
-    }
-}
-
-/// Returns whether the endpoint serves a path, as far as the profile tells by the first segments of its own.
-fn is_served(reading: &Reading<'_>, path: &str) -> bool {
-    let service = |path: &str| {
-        TOKENS
-            .iter()
-            .position(|token| first(token.path) == first(path))
-    };
-    let own = reading
-        .privileges
-        .iter()
-        .filter_map(|privilege| service(&privilege.region.path));
-    let own: BTreeSet<usize> = own.collect();
+/// Returns whether a cloud serves the endpoint, as far as the profile tells by the first segments of its paths.
+fn is_served(reading: &Reading<'_>, cloud: Cloud) -> bool {
+    let privileges = reading.privileges.iter();
+    let own = privileges.filter_map(|privilege| Cloud::of(&privilege.region.path));
+    let own: BTreeSet<Cloud> = own.collect();
     // Without a path that tells the service it is the one whose profiles these are.
-    service(path).is_some_and(|at| own.contains(&at) || (own.is_empty() && at == 0))
-}
-
-fn first(path: &str) -> Option<&str> {
-    path.split('/').nth(1)
+    own.contains(&cloud) || (own.is_empty() && cloud == Cloud::Azure)
 }
 
 /// Returns whether a part of an endpoint holds tokens.
 pub(super) fn reaches_token(region: &Region) -> bool {
-    TOKENS.iter().any(|token| token.region().touches(region))
+    tokens().any(|area| reaches(region, area))
+}
+
+fn reaches(region: &Region, area: &Area) -> bool {
+    area.is_token_path(&region.path)
+        || (region.extent == Extent::Segments && area.has_token_below(&region.path))
 }
 
 pub(super) fn look(reading: &Reading<'_>, findings: &mut Vec<Finding>) {
@@ -117,29 +84,33 @@ fn is_covered(reading: &Reading<'_>, region: &Region) -> bool {
 }
 
 fn open_tokens(reading: &Reading<'_>) -> Option<Finding> {
-    let mut served = TOKENS.iter().filter(|token| is_served(reading, token.path));
-    let open = served.find(|token| !is_covered(reading, &Region::at(token.path, Some("GET"))))?;
+    let served = tokens().filter(|area| is_served(reading, area.cloud()));
+    let mut paths = served.flat_map(|area| area.token_paths().map(move |path| (area, path)));
+    let (area, open) =
+        paths.find(|(_, path)| !is_covered(reading, &Region::at(path, Some("GET"))))?;
     let mut privileges = reading.privileges.iter();
-    let part = privileges.find(|privilege| privilege.region.touches(&open.region()));
+    let part = privileges.find(|privilege| reaches(&privilege.region, area));
     let part = part.map_or_else(String::new, |privilege| {
         format!(
             ", because `{}` covers only a part of it",
             privilege.form.name
         )
     });
+    let any = if open.contains('*') {
+        " (`*` is any version)"
+    } else {
+        ""
+    };
     Some(Finding::new(
         Code::TokenOpenByDefault,
         "/defaultAccess",
-        format!(
-            "the default Allow gives `{}` to every process of the machine{part}",
-            open.path
-        ),
+        format!("the default Allow gives `{open}`{any} to every process of the machine{part}"),
         "add a privilege for the whole path, without parameters, and assign it to those who need tokens; or set the default to Deny",
     ))
 }
 
 fn open_lesser(reading: &Reading<'_>) -> Option<Finding> {
-    let served = LESSER.iter().filter(|(path, _)| is_served(reading, path));
+    let served = LESSER.iter().filter(|_| is_served(reading, Cloud::Azure));
     let open = served.filter(|(path, _)| !is_covered(reading, &Region::at(path, Some("GET"))));
     let open: Vec<_> = open
         .map(|(path, what)| format!("`{path}` ({what})"))
@@ -175,15 +146,14 @@ fn open_certificates(reading: &Reading<'_>) -> Option<Finding> {
 
 fn wide(at: usize, privilege: &PrivilegeView<'_>) -> Option<Finding> {
     let path = privilege.region.path.as_str();
-    let token = TOKENS
-        .iter()
-        .find(|token| lies_below(token.about, path) && path != "/")?;
+    let area = tokens().find(|area| path != "/" && area.lies_below(path))?;
+    let token = area.token_paths().next()?;
     Some(Finding::new(
         Code::TokenByWidePath,
         format!("{}/path", privilege_at(at)),
         format!(
             "`{}` reaches tokens too, because `{}` lies below `{path}`, whatever a narrower privilege says",
-            privilege.form.name, token.path
+            privilege.form.name, token
         ),
         "name the paths below that are needed",
     ))

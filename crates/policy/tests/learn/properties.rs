@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use latchkey_policy::RuleSet;
 use latchkey_policy::learn::read::{Assembler, read_line};
 use latchkey_policy::learn::report::State;
 use latchkey_policy::learn::{
     CallerSeen, Learned, Learner, Mark, Options, Sample, Script, Source, Verdict, is_sensitive,
 };
+use latchkey_policy::lint::{Context, Severity};
+use latchkey_policy::{RuleSet, lint};
 use latchkey_protocol::target::CanonicalTarget;
 use latchkey_protocol::{EndpointKind, Flag};
 use proptest::prelude::*;
@@ -31,18 +32,22 @@ fn target() -> impl Strategy<Value = String> {
         "/Metadata/(instance|identity|attested)/[0-9]{1,3}(/x)?/?",
         "/machine/?\\?comp=(goalstate|health|certificates)",
         "/machine/[0-9a-f]{8}-1111-2222-3333-[0-9a-f]{12}/_a\\?comp=config&type=[a-z]&incarnation=[0-9]",
-        "/latest/meta-data/(iam|[0-9]{2})/x",
+        "/(latest|[0-9]{4}-01-01)/meta-data/(iam|ram|[0-9]{2})/x",
         "/x\\?[ab]=([a-z]{1,2}|%25|%3b|[0-9]{4})&c=[a-z%]{0,3}",
         "/[a-z0-9.;%/]{0,8}(\\?[a-z&=%]{0,6})?",
     ]
 }
 
 fn caller() -> impl Strategy<Value = CallerSeen<'static>> {
-    let user = prop::option::weighted(0.9, prop_oneof![Just("root"), Just("alice"), Just("")]);
+    let user = prop::option::weighted(
+        0.9,
+        prop_oneof![Just("root"), Just("alice"), Just(""), Just("undefined")],
+    );
     let executable = prop::option::weighted(
         0.9,
         prop_oneof![
             Just("/usr/bin/curl"),
+            Just("/usr/sbin/nginx"),
             Just("/opt/app"),
             Just("/usr/bin/python3"),
             Just("/tmp/x"),
@@ -57,10 +62,11 @@ fn caller() -> impl Strategy<Value = CallerSeen<'static>> {
         Just(Script::Executed("s.py".into())),
     ]);
     let flags = prop_oneof![4 => Just(vec![]), 1 => Just(vec![Flag::Traced])];
-    (user, executable, unit, script, flags, any::<bool>()).prop_map(
-        |(user, executable, unit, script, flags, root)| CallerSeen {
+    let uid = prop::option::weighted(0.7, Just(()));
+    (user, executable, unit, script, flags, any::<bool>(), uid).prop_map(
+        |(user, executable, unit, script, flags, root, uid)| CallerSeen {
             user: user.map(Into::into),
-            uid: Some(u32::from(!root)),
+            uid: uid.map(|()| u32::from(!root)),
             root,
             executable: executable.map(Into::into),
             unit: unit.map(Into::into),
@@ -127,7 +133,15 @@ fn is_usable(sample: &Sample<'_>) -> bool {
         && sample.method != "TRACE";
     let may_ask = sample.caller.root || sample.endpoint == EndpointKind::Imds;
     let target = CanonicalTarget::parse(&sample.target);
-    came_through && may_ask && target.is_ok_and(|target| target.path().starts_with('/'))
+    let caller = as_ruled(sample);
+    let is_somebody = matches!(caller.user.as_deref(), Some("root" | "alice"))
+        || caller.uid.is_some()
+        || caller.executable.is_some()
+        || caller.unit.as_deref() == Some("app.service");
+    came_through
+        && may_ask
+        && is_somebody
+        && target.is_ok_and(|target| target.path().starts_with('/'))
 }
 
 /// Returns the caller as the rules see it: a path that does not lead to the executable is none.
@@ -190,6 +204,20 @@ proptest! {
                 && other.caller.user == sample.caller.user);
             if lies_in_tmp || is_traced || (count == 1 && !by_others) {
                 prop_assert!(!allowed(&learned, sample), "{sample:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lint_finds_no_error_in_what_was_learned_by_itself(
+        samples in prop::collection::vec(sample(), 1..40),
+    ) {
+        for own in learn(&samples, Options::default()).profiles {
+            for endpoint in [None, Some(own.endpoint)] {
+                let context = Context { endpoint, ..Context::default() };
+                let findings = lint(&own.item, &context);
+                let error = findings.iter().find(|finding| finding.code.severity() == Severity::Error);
+                prop_assert!(error.is_none(), "{error:?} {:?}", own.item);
             }
         }
     }

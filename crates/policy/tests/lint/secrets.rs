@@ -97,10 +97,25 @@ fn by_default() -> Vec<Case> {
                 {"name": "token", "path": "/latest/meta-data/iam"}, {"name": "instance", "path": "/latest/api"},
             ]}})),
         ),
+        // Any date stands for `latest` there.
+        found(
+            Code::TokenOpenByDefault,
+            place,
+            allowed(json!({"rules": {"privileges": [
+                {"name": "token", "path": "/latest/meta-data"}, {"name": "instance", "path": "/latest/api"},
+            ]}})),
+        ),
+        found(
+            Code::TokenOpenByDefault,
+            place,
+            allowed(json!({"rules": {"privileges": [
+                {"name": "token", "path": "/opc/v2/identity"}, {"name": "instance", "path": "/opc/v1/instance"},
+            ]}})),
+        ),
         not_found(
             Code::TokenOpenByDefault,
             allowed(json!({"rules": {"privileges": [
-                {"name": "token", "path": "/latest/meta-data/iam"}, {"name": "instance", "path": "/latest/api"},
+                {"name": "token", "path": "/opc/v2/identity"}, {"name": "instance", "path": "/opc/v1/identity"},
             ]}})),
         ),
         found(Code::CertificatesOpenByDefault, place, allowed(versions)).of_wire_server(),
@@ -127,6 +142,14 @@ fn by_grant() -> Vec<Case> {
             first,
             app(json!({"processName": "app", "scriptPath": "/opt/a.py"})),
         ),
+        of_anybody("/opc/v2/identity"),
+        of_anybody("/latest/dynamic/instance-identity"),
+        of_anybody("/2021-03-23/meta-data/ram"),
+        of_anybody("/latest/meta-data/cam/security-credentials/role"),
+        of_anybody("/instance_identity/v1/token"),
+        of_anybody("/identity/v1/iam_tokens"),
+        of_anybody("/openstack/latest/securitykey"),
+        of_anybody("/computeMetadata/v1/instance/attributes/kube-env"),
         not_found(Code::TokenForAnybody, app(json!({"groupName": "app"}))),
         not_found(
             Code::TokenForAnybody,
@@ -141,6 +164,18 @@ fn by_grant() -> Vec<Case> {
         not_found(Code::TokenByWidePath, wide("/metadata/instance")),
         not_found(Code::TokenByWidePath, wide("/")),
     ]
+}
+
+/// Any user of the machine may ask for a path that yields tokens.
+fn of_anybody(path: &str) -> Case {
+    found(
+        Code::TokenForAnybody,
+        "/rules/identities/0",
+        json!({"rules": {
+            "privileges": [{"name": "token", "path": path}, {"name": "instance", "path": "/metadata/instance"}],
+            "identities": [{"name": "app", "exePath": "/opt/app"}, {"name": "monitor", "exePath": "/opt/monitor"}],
+        }}),
+    )
 }
 
 fn of_platform() -> Vec<Case> {

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::bounded::Counted;
-use crate::learn::sample::{Sample, Verdict};
+use super::sample::{Sample, Verdict};
 
 /// What was seen of something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::learn) struct Evidence {
-    pub(in crate::learn) count: u64,
-    pub(in crate::learn) withheld: u64,
-    pub(in crate::learn) first: Option<Timestamp>,
-    pub(in crate::learn) last: Option<Timestamp>,
-    pub(in crate::learn) example: Option<Arc<str>>,
+pub(super) struct Evidence {
+    pub(super) count: u64,
+    pub(super) withheld: u64,
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+    pub(super) example: Option<Arc<str>>,
 }
 
 impl Evidence {
-    pub(in crate::learn) fn add(&mut self, sample: &Sample<'_>, example: &Arc<str>) {
+    pub(super) fn add(&mut self, sample: &Sample<'_>, example: &Arc<str>) {
         self.merge(&Self {
             count: sample.count,
             withheld: if sample.verdict == Verdict::Withheld {
@@ -32,7 +31,7 @@ impl Evidence {
         });
     }
 
-    pub(in crate::learn) fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.withheld = self.withheld.saturating_add(other.withheld);
         self.first = earliest(self.first, other.first);
@@ -40,12 +39,6 @@ impl Evidence {
         // The smallest example, so that the order of the samples makes no difference.
         let examples = [&self.example, &other.example];
         self.example = examples.into_iter().flatten().min().cloned();
-    }
-}
-
-impl Counted for Evidence {
-    fn count(&self) -> u64 {
-        self.count
     }
 }
 
