@@ -8,8 +8,8 @@ use clap::{Args, CommandFactory as _, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use latchkey_policy::document::resource::TargetLocation;
-use latchkey_policy::document::{self, Resource};
+use latchkey_policy::document;
+use latchkey_policy::export::{Target, Widening};
 use latchkey_policy::learn::Options;
 
 use crate::arguments::{Arguments, Endpoint, Format, Mode, region};
@@ -29,7 +29,7 @@ mod text;
 use input::{Input, InputError};
 use intake::{Filter, Intake};
 pub(crate) use output::Whole;
-use output::{Answer, Output};
+use output::{Answer, Output, Written};
 
 /// Makes access control profiles from recorded requests.
 ///
@@ -38,7 +38,8 @@ use output::{Answer, Output};
 /// What nobody should decide but a person is listed with an id, and becomes a rule by --accept.
 ///
 /// Exit codes: 0 profiles were made, or callers listed; 1 something could not be read to its end or
-/// written, or holds no request; 64 the command line is wrong.
+/// written, or holds no request; 3 deployed agents cannot express what was learned, and nothing was
+/// written; 64 the command line is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
     /// What to read; `-` is standard input, also if none is named.
@@ -53,9 +54,12 @@ pub(crate) struct Learn {
     /// Overwrite files of the folder.
     #[arg(long, requires = "output")]
     force: bool,
-    /// The form of the profiles.
+    /// The form of the profiles; local and version are for deployed agents, who know less.
     #[arg(long, value_enum, default_value_t = Form::Item)]
     form: Form,
+    /// Write a form for deployed agents although they let more through by it; each thing is told.
+    #[arg(long)]
+    allow_widening: bool,
     /// Where versions are stored and replicated to; for --form version, whose body must say it.
     #[arg(long, value_name = "REGION", required_if_eq("form", "version"), value_parser = region)]
     location: Option<String>,
@@ -95,28 +99,22 @@ enum Form {
     Version,
 }
 
-impl From<Form> for document::Form {
-    fn from(form: Form) -> Self {
-        match form {
-            Form::Item => Self::Item,
-            Form::Local => Self::Local,
-            Form::Rules => Self::Rules,
-            Form::Version => Self::Version,
-        }
-    }
-}
-
 impl Learn {
-    /// Returns what the body of a version has beside mode and rules.
-    fn resource(&self) -> Resource {
-        let own = self.location.iter().map(|region| TargetLocation {
-            name: region.clone(),
-            ..TargetLocation::default()
-        });
-        Resource {
-            location: self.location.clone(),
-            target_locations: Some(own.collect()),
-            ..Resource::default()
+    /// Returns what the profiles are written as.
+    fn written(&self) -> Written {
+        let widening = if self.allow_widening {
+            Widening::Accept
+        } else {
+            Widening::Refuse
+        };
+        match self.form {
+            Form::Item => Written::Whole(document::Form::Item),
+            Form::Rules => Written::Whole(document::Form::Rules),
+            Form::Local => Written::Exported(Target::Local, widening),
+            Form::Version => {
+                let location = self.location.clone().unwrap_or_default();
+                Written::Exported(Target::Resource(location), widening)
+            }
         }
     }
 }
@@ -214,8 +212,7 @@ fn answer(learn: &Learn, intake: Intake, output: &Output) -> Exit {
         return Exit::Failure;
     }
     let answer = Answer {
-        form: learn.form.into(),
-        resource: learn.resource(),
+        form: learn.written(),
         format: learn.format,
         only_hostga: learn.endpoint == [Endpoint::HostGa],
         learned,

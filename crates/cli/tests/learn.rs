@@ -225,6 +225,7 @@ fn form_endpoint_time_and_decisions_are_as_asked() {
         "enforce",
         "--location",
         "here",
+        "--allow-widening",
     ];
     let version = rules(&version);
     let imds = &version["imds"];
@@ -232,7 +233,11 @@ fn form_endpoint_time_and_decisions_are_as_asked() {
     assert_eq!(imds["location"], "here");
     assert_eq!(imds["properties"]["targetLocations"][0]["name"], "here");
     assert!(rules(&["--form", "rules"])["imds"]["privileges"].is_array());
-    assert!(rules(&["--form", "local"])["imds"].get("mode").is_none());
+    assert!(
+        rules(&["--form", "local", "--allow-widening"])["imds"]
+            .get("mode")
+            .is_none()
+    );
     let hostga = rules(&["--endpoint", "hostga"]);
     let privileges = hostga["hostga"]["rules"]["privileges"].as_array().unwrap();
     assert!(privileges.iter().any(|own| own["path"] == "/status"));
@@ -296,17 +301,21 @@ fn what_is_learned_is_valid_in_every_form_and_written_as_the_formatter_writes() 
     for form in ["item", "local", "rules", "version"] {
         let folder = tempfile::tempdir().unwrap();
         let into = folder.path().to_str().unwrap();
-        let location: &[&str] = if form == "version" {
-            &["--location", "here"]
-        } else {
-            &[]
+        let more: &[&str] = match form {
+            "version" => &["--location", "here", "--allow-widening"],
+            "local" => &["--allow-widening"],
+            _ => &[],
         };
-        let arguments = [&["--output", into, "--form", form], location].concat();
+        let arguments = [&["--output", into, "--form", form], more].concat();
         let output = learn(&arguments, &log());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         for name in ["imds.json", "wireserver.json"] {
+            let check: &[&str] = match form {
+                "item" | "rules" => &["profile", "fmt", "--check"],
+                _ => &["profile", "show"],
+            };
             let output = Command::new(env!("CARGO_BIN_EXE_latchkey"))
-                .args(["profile", "fmt", "--check"])
+                .args(check)
                 .arg(folder.path().join(name))
                 .output()
                 .unwrap();
@@ -538,4 +547,42 @@ fn file_that_breaks_off_is_told_and_the_rest_is_learned() {
         said(&told.stdout).contains("was not read to its end"),
         "{told:?}"
     );
+}
+
+/// A caller without a name in a unit, as two programs: by unit and number alone he is everybody for
+/// agents that know neither.
+fn nameless(sequence: u64, executable: &str) -> Value {
+    json!({"version": 1, "sequence": sequence, "run": "0123456789abcdef", "time": "2026-11-23T10:00:00Z", "durationUs": 1,
+        "endpoint": "imds", "kind": "imds", "destination": "169.254.169.254:80", "method": "GET",
+        "target": "/metadata/instance", "caller": {"pid": 7, "startTimeNs": 9, "uid": 999, "gid": 999,
+            "euid": 999, "egid": 999, "root": false, "user": null, "groups": [], "executable": executable,
+            "comm": "app", "cgroup": 4711, "unit": "app.service", "executableState": "present"},
+        "mode": "Audit", "rules": null, "rule": "default", "outcome": "forwarded", "reason": null,
+        "wouldRefuse": null, "signed": true, "status": 200})
+}
+
+#[test]
+fn forms_for_deployed_agents_are_refused_where_they_let_more_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("profiles");
+    let version = ["--form", "version", "--location", "here"];
+    let arguments = [&version[..], &["--output", into.to_str().unwrap()]].concat();
+    for arguments in [&arguments[..], &["--form", "local"]] {
+        let output = learn(arguments, &log());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let told = said(&output.stderr);
+        for part in ["lets more through", "/methods", "--allow-widening"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(output.stdout.is_empty() && !into.exists());
+    }
+    let lines: String = [nameless(1, "/opt/a"), nameless(2, "/opt/b")]
+        .map(|record| format!("{record}\n"))
+        .concat();
+    let version = [&version[..], &["--allow-widening"]].concat();
+    let identities = &answered(&version, lines.as_bytes())["profiles"]["imds"]["properties"]["rules"]
+        ["identities"];
+    let paths = identities.as_array().unwrap().iter();
+    let paths: Vec<_> = paths.map(|identity| &identity["exePath"]).collect();
+    assert_eq!(paths, ["/opt/a", "/opt/b"], "not everybody");
 }

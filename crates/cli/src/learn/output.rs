@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use latchkey_policy::document::{Form, Resource, render};
+use latchkey_policy::export::{self, ExportError, Loss, Severity, Target, Widening};
 use latchkey_policy::learn::{Learned, Profile, Report};
 use latchkey_protocol::EndpointKind;
 use schemars::JsonSchema;
@@ -19,6 +20,17 @@ use crate::terminal;
 use crate::visible::visible_json;
 
 const REPORT: &str = "report.json";
+
+/// How many losses of a profile are told.
+const TOLD: usize = 20;
+
+/// What profiles are written as.
+pub(crate) enum Written {
+    /// In a form of Latchkey's, with all that was learned.
+    Whole(Form),
+    /// For others, who know less.
+    Exported(Target, Widening),
+}
 
 /// Where the profiles go.
 pub(crate) enum Output {
@@ -38,6 +50,18 @@ pub(crate) enum Existing {
 pub(crate) enum OutputError {
     #[error("write the answer as JSON")]
     Json(#[from] serde_json::Error),
+    #[error("export the profile of {name}")]
+    Export {
+        name: &'static str,
+        source: ExportError,
+    },
+    #[error("nothing is written: deployed agents cannot express what was learned; use --form item")]
+    Impossible,
+    #[error(
+        "nothing is written: deployed agents would let more through than what was learned; accept it with \
+         --allow-widening, or use --form item"
+    )]
+    Widens,
     #[error("{} is there already: use --force to overwrite it", .0.display())]
     Exists(PathBuf),
     #[error("write {}", path.display())]
@@ -46,8 +70,7 @@ pub(crate) enum OutputError {
 
 /// All that is to be written.
 pub(crate) struct Answer {
-    pub(crate) form: Form,
-    pub(crate) resource: Resource,
+    pub(crate) form: Written,
     pub(crate) format: Format,
     pub(crate) only_hostga: bool,
     pub(crate) learned: Learned,
@@ -78,19 +101,42 @@ impl Answer {
         profile.endpoint.as_str()
     }
 
-    /// Returns the text of a profile, as the formatter writes it.
-    fn text(&self, profile: &Profile) -> String {
-        render(self.form, &profile.item, &self.resource)
+    /// Returns the texts of all profiles, by name, and says what they lack.
+    fn texts(&self) -> Result<Vec<Text>, OutputError> {
+        let texts = self.learned.profiles.iter().map(|profile| {
+            let name = self.name(profile);
+            Ok((name, self.text(name, profile)?))
+        });
+        // All of them, so that each says what it lacks.
+        let texts: Vec<_> = texts.collect();
+        texts.into_iter().collect()
     }
 
-    fn profiles(&self) -> serde_json::Result<Map<String, Value>> {
-        let profiles = self.learned.profiles.iter();
-        profiles
-            .map(|profile| {
-                let value = serde_json::from_str(&self.text(profile))?;
-                Ok((self.name(profile).to_owned(), value))
-            })
-            .collect()
+    fn text(&self, name: &'static str, profile: &Profile) -> Result<String, OutputError> {
+        let (target, widening) = match &self.form {
+            Written::Whole(form) => {
+                return Ok(render(*form, &profile.item, &Resource::default()));
+            }
+            Written::Exported(target, widening) => (target, *widening),
+        };
+        match export::export(&profile.item, target, &[], widening) {
+            Ok(export) => {
+                tell_losses(name, export.losses);
+                Ok(export.text)
+            }
+            Err(ExportError::Unsafe(losses)) => {
+                let is_impossible = losses
+                    .iter()
+                    .any(|loss| loss.severity == Severity::Impossible);
+                tell_losses(name, losses);
+                Err(if is_impossible {
+                    OutputError::Impossible
+                } else {
+                    OutputError::Widens
+                })
+            }
+            Err(source) => Err(OutputError::Export { name, source }),
+        }
     }
 
     /// Returns the report as JSON, with the profiles or the files that hold them.
@@ -119,6 +165,42 @@ impl Answer {
     }
 }
 
+/// A profile as it is written, with its name.
+type Text = (&'static str, String);
+
+fn as_json(texts: &[Text]) -> serde_json::Result<Map<String, Value>> {
+    let values = texts
+        .iter()
+        .map(|(name, text)| Ok(((*name).to_owned(), serde_json::from_str(text)?)));
+    values.collect()
+}
+
+/// Says what a profile lacks for those who know less, the worst first.
+fn tell_losses(name: &str, mut losses: Vec<Loss>) {
+    losses.sort_by_key(|loss| std::cmp::Reverse(loss.severity));
+    for loss in losses.iter().take(TOLD) {
+        let what = match loss.severity {
+            Severity::Dropped => "left out",
+            Severity::Differs => "warning",
+            Severity::Widens => "WARNING, lets more through",
+            Severity::Impossible => "impossible",
+        };
+        terminal::complain(&format!("{name}: {what}: {loss}"));
+    }
+    if let Some(more) = losses.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        terminal::complain(&format!("{name}: and {more} more losses"));
+    }
+}
+
+impl OutputError {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Impossible | Self::Widens => Exit::Invalid,
+            _ => Exit::Failure,
+        }
+    }
+}
+
 impl Output {
     /// Looks for files in the way before anything is read.
     pub(crate) fn check(&self) -> Result<(), OutputError> {
@@ -141,27 +223,28 @@ impl Output {
             Ok(text) => terminal::print(&text, answer.exit()),
             Err(error) => {
                 terminal::complain(&latchkey_agent::failure::with_causes(&error));
-                Exit::Failure
+                error.exit()
             }
         }
     }
 
     /// Writes files, and returns what goes to standard output.
     fn written(&self, answer: &Answer) -> Result<String, OutputError> {
+        let texts = answer.texts()?;
         let files = match self {
             Self::Terminal => Vec::new(),
-            Self::Folder { folder, existing } => files(answer, folder, *existing)?,
+            Self::Folder { folder, existing } => files(answer, &texts, folder, *existing)?,
         };
         let told = text::report(answer, &files);
         match (answer.format, self) {
-            (Format::Json, Self::Terminal) => Ok(answer.json(answer.profiles()?, files)?),
+            (Format::Json, Self::Terminal) => Ok(answer.json(as_json(&texts)?, files)?),
             (Format::Json, Self::Folder { .. }) => Ok(answer.json(Map::new(), files)?),
             (Format::Text, Self::Folder { .. }) => Ok(told),
             (Format::Text, Self::Terminal) => {
                 terminal::tell(&told);
-                Ok(match answer.learned.profiles.as_slice() {
-                    [one] => answer.text(one),
-                    _ => visible_json(&serde_json::to_string_pretty(&answer.profiles()?)?) + "\n",
+                Ok(match texts.as_slice() {
+                    [(_, text)] => text.clone(),
+                    _ => visible_json(&serde_json::to_string_pretty(&as_json(&texts)?)?) + "\n",
                 })
             }
         }
@@ -169,16 +252,21 @@ impl Output {
 }
 
 /// Writes a file for each profile, and the report.
-fn files(answer: &Answer, folder: &Path, existing: Existing) -> Result<Vec<String>, OutputError> {
+fn files(
+    answer: &Answer,
+    texts: &[Text],
+    folder: &Path,
+    existing: Existing,
+) -> Result<Vec<String>, OutputError> {
     let failed = |source| OutputError::Write {
         path: folder.to_owned(),
         source,
     };
     fs::create_dir_all(folder).map_err(failed)?;
     let mut files = Vec::new();
-    for profile in &answer.learned.profiles {
-        let path = folder.join(format!("{}.json", answer.name(profile)));
-        write(&path, &answer.text(profile), existing)?;
+    for (name, text) in texts {
+        let path = folder.join(format!("{name}.json"));
+        write(&path, text, existing)?;
         files.push(path.display().to_string());
     }
     let path = folder.join(REPORT);
