@@ -11,6 +11,7 @@ use latchkey_protocol::head::{Parsed, parse};
 use latchkey_protocol::{Caller, Endpoint, EndpointTable, Mode, Reason, Request, objects_only};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::document::InvalidProfile;
 use crate::endpoint::{EndpointPolicy, KeyState};
@@ -60,9 +61,11 @@ pub struct RequestLine {
     )]
     pub time: Option<Timestamp>,
     /// The authorization item that it is judged by.
+    // SECURITY: kept as it is written. As a value it would say the last of two modes, where the
+    // agent refuses it.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<AuthorizationItem>"))]
-    profile: Option<Value>,
+    profile: Option<Box<RawValue>>,
     /// The same as text, where its JSON is what the case is about.
     #[serde(default)]
     profile_text: Option<String>,
@@ -113,17 +116,25 @@ impl RequestLine {
         serde_json::from_slice(text).map_err(CaseError::Line)
     }
 
+    /// Returns whether the line is to be judged by a profile of its own.
+    #[must_use]
+    pub const fn brings_profile(&self) -> bool {
+        self.profile.is_some() || self.profile_text.is_some()
+    }
+
     /// Returns the profile that the line brings; none if it brings none, or null.
     ///
     /// # Errors
     /// When it is no authorization item.
     pub fn item(&self) -> Result<Option<AuthorizationItem>, CaseError> {
-        let item = match (&self.profile_text, &self.profile) {
-            (Some(text), _) => serde_json::from_str(text).map(Some),
-            (None, Some(value)) => Deserialize::deserialize(value).map(Some),
-            (None, None) => Ok(None),
+        let text = match (&self.profile_text, &self.profile) {
+            (Some(text), _) => text,
+            (None, Some(written)) => written.get(),
+            (None, None) => return Ok(None),
         };
-        item.map_err(CaseError::ProfileForm)
+        serde_json::from_str(text)
+            .map(Some)
+            .map_err(CaseError::ProfileForm)
     }
 
     /// Returns the endpoint that is asked.

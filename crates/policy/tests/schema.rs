@@ -207,6 +207,8 @@ fn caller_is_valid_by_its_schema_exactly_if_it_can_be_read() {
         json!({"uid": "0"}),
         json!({"userGroups": "adm"}),
         json!({"userGroups": null}),
+        json!({"processName": "curl"}),
+        json!({"processName": 1}),
         json!({"flags": ["debugged"]}),
         json!([]),
     ];

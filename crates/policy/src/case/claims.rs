@@ -22,9 +22,11 @@ pub struct CallerClaims {
     /// The name of the effective user.
     pub user_name: Option<String>,
     /// The names of the process's groups.
-    pub user_groups: Vec<String>,
+    pub user_groups: Option<Vec<String>>,
     /// The path of the executable. The process's name is its last component.
     pub process_full_path: Option<String>,
+    /// The process's name, where the path of its executable is not known.
+    pub process_name: Option<String>,
     /// Whether it is root; if left out, whether `uid` is 0.
     pub run_as_elevated: Option<bool>,
     /// The effective user by number.
@@ -68,13 +70,14 @@ pub enum ClaimsError {
 }
 
 /// How many fields the deployed agent's claims have beside those.
-const CLAIMS_ALONE: usize = 6;
+const CLAIMS_ALONE: usize = 5;
 
 /// Every field of a caller; those that rules cannot ask about come last.
 pub(super) const FIELDS: [&str; 19] = [
     "userName",
     "userGroups",
     "processFullPath",
+    "processName",
     "runAsElevated",
     "uid",
     "gid",
@@ -87,7 +90,6 @@ pub(super) const FIELDS: [&str; 19] = [
     "flags",
     "userId",
     "processId",
-    "processName",
     "processCmdLine",
     "clientIp",
     "clientPort",
@@ -100,17 +102,23 @@ impl CallerClaims {
         FIELDS.split_at(FIELDS.len().saturating_sub(CLAIMS_ALONE)).0
     }
 
-    /// Reads a document of its own, in which a field that is not known is a mistake.
+    /// Reads a document of its own, in which a field that is not known or named twice is a mistake.
+    ///
+    /// # Errors
+    /// When it is no object, or a field is not known, not of its form or there twice.
+    pub fn read(text: &str) -> Result<Self, ClaimsError> {
+        only_known(&serde_json::from_str(text).map_err(ClaimsError::Form)?)?;
+        // SECURITY: of two users with one name a value keeps the last; the text shows both.
+        serde_json::from_str(text).map_err(ClaimsError::Form)
+    }
+
+    /// Reads what a document of its own says, as [`read`](Self::read) does but for names that stand twice.
     ///
     /// # Errors
     /// When it is no object, or a field is not known or not of its form.
     pub fn strict(value: &Value) -> Result<Self, ClaimsError> {
-        let object = Map::<String, Value>::deserialize(value).map_err(ClaimsError::Form)?;
-        let mut names = object.keys();
-        match names.find(|name| !FIELDS.contains(&name.as_str())) {
-            Some(unknown) => Err(ClaimsError::UnknownField(unknown.clone())),
-            None => Deserialize::deserialize(value).map_err(ClaimsError::Form),
-        }
+        only_known(&Map::deserialize(value).map_err(ClaimsError::Form)?)?;
+        Deserialize::deserialize(value).map_err(ClaimsError::Form)
     }
 
     /// Returns the caller as rules see it.
@@ -124,11 +132,10 @@ impl CallerClaims {
         } else {
             Elevation::Unprivileged
         };
-        let executable = self.process_full_path.clone();
         let attributes = Attributes {
             user_name: self.user_name.clone().filter(|name| name != NO_NAME),
-            group_names: self.user_groups.clone(),
-            executable: executable.filter(|path| !path.is_empty() && !path.ends_with(DELETED)),
+            group_names: self.user_groups.clone().unwrap_or_default(),
+            executable: self.executable(),
             uid: self.uid,
             gid: self.gid,
             cgroup: self.cgroup.clone(),
@@ -145,6 +152,14 @@ impl CallerClaims {
         })
     }
 
+    /// Returns the path of the executable, or its name alone, which is no path that a rule could name.
+    fn executable(&self) -> Option<String> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let path = given(&self.process_full_path);
+        let known = path.or_else(|| given(&self.process_name).filter(|name| !name.contains('/')));
+        known.filter(|path| !path.ends_with(DELETED))
+    }
+
     fn flags(&self) -> Result<Flags, FlagError> {
         let Some(words) = &self.flags else {
             return Ok(Flags::default());
@@ -157,5 +172,13 @@ impl CallerClaims {
             flags = flags.with(word.parse()?, Some(true));
         }
         Ok(flags)
+    }
+}
+
+fn only_known(object: &Map<String, Value>) -> Result<(), ClaimsError> {
+    let mut names = object.keys();
+    match names.find(|name| !FIELDS.contains(&name.as_str())) {
+        Some(unknown) => Err(ClaimsError::UnknownField(unknown.clone())),
+        None => Ok(()),
     }
 }

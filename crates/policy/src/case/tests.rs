@@ -76,6 +76,33 @@ fn what_cannot_be_judged_is_an_error_that_says_why() {
 }
 
 #[test]
+fn profile_with_a_name_twice_is_an_error_as_a_file_of_it_is() {
+    const ITEM: &str = r#"{"defaultAccess":"deny","mode":"enforce","id":"s","rules":{
+        "privileges":[{"name":"p","path":"/m"}],"roles":[{"name":"r","privileges":["p"]}],
+        "identities":[{"name":"i","userName":"a"}],
+        "roleAssignments":[{"role":"r","identities":["i"]}]}}"#;
+    let with = |item: &str| {
+        line(&format!(
+            r#"{{"endpoint":"imds","method":"GET","target":"/m","caller":{WHO},"profile":{item}}}"#
+        ))
+    };
+    assert!(with(ITEM).answer(Timestamp::UNIX_EPOCH).is_ok());
+    for (one, twice) in [
+        ("\"mode\"", "\"mode\":\"disabled\",\"mode\""),
+        (
+            "\"defaultAccess\"",
+            "\"defaultAccess\":\"allow\",\"defaultAccess\"",
+        ),
+        ("\"path\"", "\"path\":\"/x\",\"path\""),
+        ("\"userName\"", "\"userName\":\"root\",\"userName\""),
+    ] {
+        let line = with(&ITEM.replace(one, twice));
+        let error = line.answer(Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(matches!(error, CaseError::ProfileForm(_)), "{one}: {error}");
+    }
+}
+
+#[test]
 fn flags_that_are_not_named_are_clear_if_any_list_is_given() {
     let claims = |text: &str| -> CallerClaims { serde_json::from_str(text).unwrap() };
     let flags = |text: &str| claims(text).caller().unwrap().attributes.unwrap().flags;
@@ -132,4 +159,43 @@ fn list_is_taken_for_no_line_no_caller_and_no_profile() {
 fn with_source(error: &dyn std::error::Error) -> String {
     let source = error.source().map(ToString::to_string);
     format!("{error}: {}", source.unwrap_or_default())
+}
+
+#[test]
+fn attribute_of_a_caller_document_that_stands_twice_is_an_error() {
+    let error = CallerClaims::read(r#"{"userName":"bob","userName":"alice"}"#).unwrap_err();
+    let ClaimsError::Form(source) = error else {
+        panic!("{error:?}")
+    };
+    assert!(source.to_string().contains("duplicate field `userName`"));
+    assert!(CallerClaims::read(r#"{"userName":"bob"}"#).is_ok());
+}
+
+#[test]
+fn name_of_a_process_counts_where_its_path_is_not_known() {
+    let attributes = |text: &str| {
+        let caller = CallerClaims::read(text).unwrap().caller().unwrap();
+        caller.attributes.unwrap()
+    };
+    for (text, name) in [
+        (r#"{"processName":"curl"}"#, Some("curl")),
+        (
+            r#"{"processName":"curl","processFullPath":""}"#,
+            Some("curl"),
+        ),
+        (
+            r#"{"processName":"curl","processFullPath":"/usr/bin/curl"}"#,
+            Some("curl"),
+        ),
+        (r#"{"processName":"/usr/bin/curl"}"#, None),
+        (
+            r#"{"processName":"curl","processFullPath":"/a/curl (deleted)"}"#,
+            None,
+        ),
+        (r#"{"processName":""}"#, None),
+    ] {
+        assert_eq!(attributes(text).process_name(), name, "{text}");
+    }
+    let none: [String; 0] = [];
+    assert_eq!(attributes(r#"{"userGroups":null}"#).group_names, none);
 }

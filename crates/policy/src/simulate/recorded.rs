@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use latchkey_protocol::{Attributes, Caller, Elevation, Flag, Flags, Reason};
-use latchkey_record::audit::Outcome;
+use latchkey_record::audit::{AUDIT_VERSION, Outcome};
 use latchkey_record::{AuditRecord, CallerRecord};
 
 use super::Question;
@@ -34,6 +34,9 @@ pub enum RecordedError {
     /// The head was malformed.
     #[error("the record holds no method and target, as the request was malformed")]
     NoRequest,
+    /// What the fields of this version mean is not known here.
+    #[error("the record is of version {0}, and {AUDIT_VERSION} is what can be read")]
+    OtherVersion(u32),
     /// Only the start of the target was recorded.
     #[error("the record holds only the start of the target")]
     ShortenedTarget,
@@ -43,6 +46,9 @@ impl TryFrom<AuditRecord> for Recorded {
     type Error = RecordedError;
 
     fn try_from(record: AuditRecord) -> Result<Self, RecordedError> {
+        if record.version != AUDIT_VERSION {
+            return Err(RecordedError::OtherVersion(record.version));
+        }
         let verdict = verdict(&record);
         let objection = record.reason.or(record.would_refuse);
         let (Some(method), Some(target)) = (record.method, record.target) else {

@@ -158,10 +158,11 @@ fn recorded_verdict_is_what_the_rules_said_and_nothing_else() {
 #[test]
 fn record_that_lacks_something_says_what() {
     type Change = fn(&mut AuditRecord);
-    let cases: [(Change, RecordedError); 4] = [
+    let cases: [(Change, RecordedError); 5] = [
         (|r| r.caller = None, RecordedError::NoCaller),
         (|r| r.kind = None, RecordedError::NoEndpoint),
         (|r| r.target = None, RecordedError::NoRequest),
+        (|r| r.version = 2, RecordedError::OtherVersion(2)),
         (
             |r| r.target = Some("/".repeat(1024)),
             RecordedError::ShortenedTarget,
