@@ -8,13 +8,24 @@ use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
 
 /// The longest line that is read, in bytes.
-const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// How a gzip file begins (RFC 1952 section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What came next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A line.
+    Line,
+    /// A line that is longer than what is read of one; none of it is kept.
+    TooLong,
+    /// The end of the input.
+    End,
+}
 
 /// An open input.
 pub(crate) struct Input {
@@ -39,34 +50,24 @@ impl Input {
         Ok(Self { reader })
     }
 
-    /// Reads the next line without its end into `line`; false at the end of the input.
-    pub(crate) fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads the next line without its end into `line`.
+    pub(crate) fn next_line(&mut self, line: &mut Vec<u8>) -> io::Result<Next> {
         line.clear();
         let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
         let read = (&mut self.reader).take(limit).read_until(b'\n', line)?;
         if read == 0 {
-            return Ok(false);
+            return Ok(Next::End);
         }
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if read >= MAX_LINE_BYTES {
-            let error = format!("a line is longer than {MAX_LINE_BYTES} bytes");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            line.clear();
+            self.reader.skip_until(b'\n')?;
+            return Ok(Next::TooLong);
         }
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        Ok(true)
-    }
-
-    /// Reads the rest, as far as documents are read.
-    pub(crate) fn rest(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
-        let limit = u64::try_from(MAX_LINE_BYTES * 4).unwrap_or(u64::MAX);
-        (&mut self.reader).take(limit).read_to_end(text)?;
-        if self.reader.fill_buf()?.is_empty() {
-            return Ok(());
-        }
-        let error = "the document is too large: give one request per line";
-        Err(io::Error::new(io::ErrorKind::InvalidData, error))
+        Ok(Next::Line)
     }
 }

@@ -17,6 +17,7 @@ mod answer;
 mod pace;
 mod requests;
 mod run;
+mod source;
 mod summary;
 
 /// Tells what a profile would make of requests: recorded ones, or such as are written by hand.
@@ -28,8 +29,9 @@ mod summary;
 /// What Audit lets through counts as let through, so by new-deny a profile in Audit never gives exit
 /// code 2: try it with --mode enforce.
 ///
-/// Exit codes: 0 nothing that --fail-on names, or nothing to compare with; 1 a file cannot be read; 2
-/// something that --fail-on names; 3 a document is invalid; 64 the command line is wrong.
+/// Exit codes: 0 nothing that --fail-on names, or nothing to compare with; 1 a file cannot be read,
+/// or not every request could be judged; 2 something that --fail-on names; 3 a document is invalid; 64
+/// the command line is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   latchkey simulate --profile new.json --requests /var/log/latchkey/audit.jsonl

@@ -18,6 +18,9 @@ pub(super) struct AnswerLine {
     was: Option<Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<&'static str>,
+    /// Where a request without an id stands: its line, or which of a document it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     /// Why it cannot be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -33,6 +36,7 @@ impl AnswerLine {
             rule: answer.rule.as_ref().map(ToString::to_string),
             was,
             change: change.map(Change::as_str),
+            line: None,
             problem: None,
         }
     }
@@ -45,7 +49,14 @@ impl AnswerLine {
             rule: None,
             was: None,
             change: None,
+            line: None,
             problem: Some(problem),
         }
+    }
+
+    /// Says where the request stands if nothing else tells it from others.
+    pub(super) fn at(mut self, number: u64) -> Self {
+        self.line = self.id.is_null().then_some(number);
+        self
     }
 }

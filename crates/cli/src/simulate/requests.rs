@@ -5,6 +5,7 @@ use latchkey_record::AuditRecord;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// What the first line of a file shows the file to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,39 +14,54 @@ pub(super) enum Shape {
     Document,
     /// One request or record per line.
     Lines,
+    /// The line breaks off: the file is a document, or its first line was cut.
+    Open,
+}
+
+/// A document with all requests in it.
+#[derive(Deserialize)]
+struct Vectors {
+    vectors: Vec<Box<RawValue>>,
+    /// A request may have a field `vectors`; it has a method too.
+    #[serde(default)]
+    method: Option<IgnoredAny>,
 }
 
 /// Tells the shape of a file by its first line that is not blank.
 pub(super) fn shape(line: &[u8]) -> Shape {
-    #[derive(Deserialize)]
-    struct Vectors {
-        #[serde(rename = "vectors")]
-        _vectors: Vec<IgnoredAny>,
+    let trimmed = line.trim_ascii();
+    if trimmed.starts_with(b"[") {
+        return match serde_json::from_slice::<IgnoredAny>(line) {
+            Err(error) if !error.is_eof() => Shape::Lines,
+            _ => Shape::Document,
+        };
     }
-    let begins_list = line.trim_ascii_start().starts_with(b"[");
-    match serde_json::from_slice::<IgnoredAny>(line) {
-        Err(error) if error.is_eof() => Shape::Document,
-        Ok(_) if begins_list || serde_json::from_slice::<Vectors>(line).is_ok() => Shape::Document,
+    match serde_json::from_slice::<Vectors>(line) {
+        Ok(document) if document.method.is_none() => Shape::Document,
+        Err(error) if error.is_eof() && trimmed.ends_with(b"[") => Shape::Document,
+        Err(error) if error.is_eof() => Shape::Open,
         Ok(_) | Err(_) => Shape::Lines,
     }
 }
 
-/// Returns the requests of a document as lines.
+/// Returns whether a line by itself is a request or a record.
+pub(super) fn is_one(line: &[u8]) -> bool {
+    !matches!(read(line, &mut Kind::Record), Line::Unreadable(..))
+}
+
+/// Returns the requests of a document as they are written.
 ///
 /// # Errors
 /// When the text is no JSON.
-pub(super) fn lines(text: &[u8]) -> Result<Vec<Vec<u8>>, serde_json::Error> {
-    let document: Value = serde_json::from_slice(text)?;
-    let entries = match document {
-        Value::Array(entries) => entries,
-        Value::Object(mut object) => match object.remove("vectors") {
-            Some(Value::Array(entries)) => entries,
-            Some(other) => vec![other],
-            None => vec![Value::Object(object)],
-        },
-        other => vec![other],
-    };
-    entries.iter().map(serde_json::to_vec).collect()
+pub(super) fn lines(text: &[u8]) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
+    if text.trim_ascii_start().starts_with(b"[") {
+        return serde_json::from_slice(text);
+    }
+    match serde_json::from_slice::<Vectors>(text) {
+        Ok(document) if document.method.is_none() => Ok(document.vectors),
+        Err(error) if !error.is_data() => Err(error),
+        Ok(_) | Err(_) => Ok(vec![serde_json::from_slice(text)?]),
+    }
 }
 
 /// One line.

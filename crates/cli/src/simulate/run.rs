@@ -19,12 +19,13 @@ use serde_json::Value;
 
 use super::answer::AnswerLine;
 use super::pace::Pace;
-use super::requests::{self, Kind, Line, Shape};
+use super::requests::{self, Kind, Line};
+use super::source::{Place, Source, SourceError};
 use super::{Simulate, summary};
 use crate::arguments::Format;
 use crate::document;
 use crate::exit::Exit;
-use crate::input::Input;
+use crate::input::MAX_LINE_BYTES;
 use crate::problem;
 use crate::terminal;
 use crate::visible::visible_json;
@@ -43,7 +44,10 @@ pub(super) struct Run {
     tally: Tally,
     problems: summary::Problems,
     pace: Pace,
-    lines: u64,
+    /// How many requests were put to the profiles, or to none, and have no verdict.
+    unjudged: u64,
+    /// How many requests were judged by no profile.
+    without_profile: u64,
 }
 
 /// Why a line has no verdict.
@@ -94,7 +98,8 @@ impl Run {
             tally: Tally::default(),
             problems: summary::Problems::default(),
             pace: Pace::new(),
-            lines: 0,
+            unjudged: 0,
+            without_profile: 0,
         }
     }
 
@@ -104,44 +109,29 @@ impl Run {
     }
 
     fn file(&mut self, file: &Path, bar: &ProgressBar) -> Result<(), Exit> {
-        let failed = |error: &io::Error| {
-            terminal::complain(&format!("{}: {error}", document::name(file)));
-            Exit::Failure
-        };
-        let mut input = Input::open(file, bar).map_err(|error| failed(&error))?;
-        let mut line = Vec::new();
+        let format = self.format;
+        let failed = |error: SourceError| failed(file, error, format);
+        let mut source = Source::open(file, bar).map_err(|error| failed(error.into()))?;
+        let mut text = Vec::new();
         let mut kind = Kind::Record;
-        let mut shape = None;
-        while input.next_line(&mut line).map_err(|error| failed(&error))? {
-            self.pace.read(line.len() + 1);
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            if *shape.get_or_insert_with(|| requests::shape(&line)) == Shape::Lines {
-                self.line(&line, &mut kind)?;
-                continue;
-            }
-            line.push(b'\n');
-            input.rest(&mut line).map_err(|error| failed(&error))?;
-            self.document(file, &line)?;
+        while let Some(place) = source.next(&mut text).map_err(failed)? {
+            self.pace.read(text.len() + 1);
+            self.line(place, &text, &mut kind)?;
         }
         Ok(())
     }
 
-    fn document(&mut self, file: &Path, text: &[u8]) -> Result<(), Exit> {
-        let lines = requests::lines(text).map_err(|error| {
-            // What is no text has no line to be shown.
-            let shown = std::str::from_utf8(text).unwrap_or_default();
-            let problems = [document::json_problem(shown, &error)];
-            problem::show(&document::name(file), shown, &problems, self.format)
-        })?;
-        let mut kind = Kind::Request;
-        lines.iter().try_for_each(|line| self.line(line, &mut kind))
-    }
-
-    fn line(&mut self, line: &[u8], kind: &mut Kind) -> Result<(), Exit> {
-        self.lines += 1;
-        let judged = match requests::read(line, kind) {
+    fn line(&mut self, place: Place, text: &[u8], kind: &mut Kind) -> Result<(), Exit> {
+        let line = if place.is_whole {
+            requests::read(text, kind)
+        } else {
+            Line::Unreadable(
+                None,
+                format!("the line is longer than {MAX_LINE_BYTES} bytes"),
+            )
+        };
+        let is_case = self.is_case(&line);
+        let judged = match line {
             Line::Record(record) => self.record(*record),
             Line::Request(request) => self.request(&request),
             Line::Unreadable(id, problem) => Err(Unjudged {
@@ -151,17 +141,30 @@ impl Run {
             }),
         };
         let answer = judged.unwrap_or_else(|unjudged| {
+            self.unjudged += u64::from(!is_case);
             self.tally.add_error();
             self.problems.add(&unjudged.problem);
-            // A line without a name of its own is found by its number.
-            let id = unjudged.id.unwrap_or_else(|| Value::from(self.lines));
+            let id = unjudged.id.unwrap_or_default();
             AnswerLine::error(id, unjudged.reason, unjudged.problem)
         });
-        self.write(&answer)
+        self.write(&answer.at(place.number))
+    }
+
+    /// Returns whether no profile of the command line could have judged a line otherwise.
+    fn is_case(&self, line: &Line) -> bool {
+        match line {
+            // A malformed request is refused whatever the rules say.
+            Line::Record(record) => self.has_candidate && record.target.is_none(),
+            // It asks about itself alone: that it cannot be judged is the answer.
+            Line::Request(request) => {
+                request.brings_profile() || !(self.has_candidate || self.has_current)
+            }
+            Line::Unreadable(..) => false,
+        }
     }
 
     fn record(&mut self, record: AuditRecord) -> Result<AnswerLine, Unjudged> {
-        let id = Value::from(format!("{}/{}", record.run, record.sequence));
+        let id = Value::from(format!("{}-{}", record.run, record.sequence));
         if !self.has_candidate {
             let problem = "a record brings no profile: give --profile".to_owned();
             return Err(Unjudged {
@@ -177,7 +180,7 @@ impl Run {
     }
 
     fn request(&mut self, line: &RequestLine) -> Result<AnswerLine, Unjudged> {
-        let id = line.id.clone().unwrap_or_else(|| Value::from(self.lines));
+        let id = line.id.clone().unwrap_or_default();
         let case = |error: &CaseError| Unjudged::case(Some(id.clone()), error);
         let endpoint = line.endpoint().map_err(|error| case(&error))?;
         let question = Question {
@@ -192,6 +195,7 @@ impl Run {
         if item.is_none() && self.has_candidate {
             return self.judge(id, &question, time, None);
         }
+        self.without_profile += u64::from(item.is_none());
         let policy = self
             .policy(&endpoint, item)
             .map_err(|error| case(&error.into()))?;
@@ -280,25 +284,59 @@ impl Run {
         }
     }
 
-    /// Writes the summary for people, and returns how the program ends.
-    pub(super) fn finish(mut self) -> Exit {
-        let is_refused = self
-            .fail_on
-            .iter()
-            .any(|change| self.tally.changed(*change) > 0);
-        let exit = if is_refused {
-            Exit::Refused
+    /// Returns how the program ends: what was found counts more than what was not judged.
+    fn exit(&self) -> Exit {
+        let mut changes = self.fail_on.iter();
+        if changes.any(|change| self.tally.changed(*change) > 0) {
+            return Exit::Refused;
+        }
+        // SECURITY: whoever asks whether a profile may come into force takes 0 for yes.
+        if self.unjudged > 0 {
+            Exit::Failure
         } else {
             Exit::Success
-        };
+        }
+    }
+
+    /// Says what an answer does not show.
+    fn warn(&self) {
+        if self.without_profile > 0 {
+            terminal::complain(&format!(
+                "no profile is given for {} requests: the endpoint's default rules answered",
+                self.without_profile
+            ));
+        }
+    }
+
+    /// Writes the summary for people, and returns how the program ends.
+    pub(super) fn finish(mut self) -> Exit {
+        let exit = self.exit();
         let written = self.output.flush();
         self.pace.tell();
+        self.warn();
         match self.format {
             Format::Json => terminal::printed(written, exit),
             Format::Text => {
                 let text = summary::text(&self.tally, &self.problems, terminal::palette());
                 terminal::print(&text, exit)
             }
+        }
+    }
+}
+
+/// Says why a file gives no more requests.
+fn failed(file: &Path, error: SourceError, format: Format) -> Exit {
+    let name = document::name(file);
+    match error {
+        SourceError::Input(error) => {
+            terminal::complain(&format!("{name}: {error}"));
+            Exit::Failure
+        }
+        SourceError::Document(text, error) => {
+            // What is no text has no line to be shown.
+            let shown = std::str::from_utf8(&text).unwrap_or_default();
+            let problems = [document::json_problem(shown, &error)];
+            problem::show(&name, shown, &problems, format)
         }
     }
 }

@@ -213,13 +213,15 @@ fn what_cannot_be_judged_has_a_line_that_says_why() {
     assert_eq!(
         ids,
         [
-            1.into(),
+            Value::Null,
             "x".into(),
             "y".into(),
             7.into(),
             Value::from("alice")
         ]
     );
+    assert_eq!(answers[0]["line"], 1);
+    assert_eq!(answers[4].get("line"), None);
     assert_eq!(answers[2]["reason"], "unknown_endpoint");
     for (answer, says) in
         answers
@@ -229,7 +231,128 @@ fn what_cannot_be_judged_has_a_line_that_says_why() {
         let problem = answer["problem"].as_str().unwrap();
         assert!(problem.contains(says), "{problem}");
     }
+    assert_eq!(ran.code, 1, "{ran:?}");
+}
+
+#[test]
+fn profile_of_a_line_with_a_name_twice_is_an_error_in_lines_and_documents() {
+    let with = |profile: &str| {
+        request("d").replace("\"caller\"", &format!("\"profile\":{profile},\"caller\""))
+    };
+    let once = with(r#"{"defaultAccess":"allow","mode":"enforce","id":"s"}"#);
+    let twice =
+        with(r#"{"defaultAccess":"deny","defaultAccess":"allow","mode":"enforce","id":"s"}"#);
+    let method = once.replace("\"method\"", "\"method\":\"PUT\",\"method\"");
+    for (line, verdict) in [(once, "allow"), (twice, "error"), (method, "error")] {
+        for input in [
+            line.clone(),
+            format!("{{\"vectors\":[{line}]}}"),
+            format!("[{line}]"),
+        ] {
+            let ran = latchkey(&["simulate", "--requests", "-", "--format", "json"], &input);
+            let answers = answers(&ran);
+            assert_eq!(answers.len(), 1, "{input}: {ran:?}");
+            assert_eq!(answers[0]["verdict"], verdict, "{input}: {ran:?}");
+            assert_eq!(answers[0]["id"], "d", "{input}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn every_line_is_answered_whatever_is_wrong_with_another() {
+    let (alice, bob) = (request("alice"), request("bob"));
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(17 << 20));
+    let field = alice.replace("{\"id\"", "{\"vectors\":[1],\"id\"");
+    for (input, expected) in [
+        (
+            format!("{{\"id\":1,\"endpoint\":\n{bob}\n{alice}"),
+            "1 error, bob deny, alice allow",
+        ),
+        (
+            format!("\n{{\"id\":\n{{\"id\":\n{alice}\n"),
+            "2 error, 3 error, alice allow",
+        ),
+        ("{\"id\":1,".to_owned(), "1 error"),
+        (format!("{field}\n{bob}"), "alice allow, bob deny"),
+        (format!("\u{feff}{alice}\n{bob}"), "alice allow, bob deny"),
+        (
+            format!("{alice}\n{long}\n{bob}"),
+            "alice allow, 2 error, bob deny",
+        ),
+        (format!("[{alice},\n7]"), "alice allow, 2 error"),
+    ] {
+        let ran = simulate(&input, &["--format", "json"]);
+        let said: Vec<_> = answers(&ran)
+            .iter()
+            .map(|answer| {
+                let name = answer["id"].as_str().map(str::to_owned);
+                let name = name.unwrap_or_else(|| answer["line"].to_string());
+                format!("{name} {}", answer["verdict"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(said.join(", "), expected, "{}", ran.err);
+        assert_eq!(
+            ran.code,
+            i32::from(expected.contains("error")),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
+fn gate_does_not_open_when_requests_cannot_be_judged() {
+    let other = written(&item("Enforce", "bob"));
+    let other = other.path().to_str().unwrap();
+    let elsewhere = format!("wireserver={other}");
+    let newer = record(1, "alice").replace("\"version\":1", "\"version\":2");
+    let own = request("x").replace("\"caller\"", "\"profile\":{},\"caller\"");
+    for (input, arguments, code) in [
+        ("garbage\ngarbage".to_owned(), &["--current", other][..], 1),
+        ("garbage".to_owned(), &[], 1),
+        (request("x").replace("imds", "other"), &[], 1),
+        (newer, &[], 1),
+        (
+            record(1, "alice").replace("\"kind\":\"imds\"", "\"kind\":null"),
+            &[],
+            1,
+        ),
+        // Nobody lets a malformed request through.
+        (
+            record(1, "alice").replace("\"target\":\"/metadata/instance\"", "\"target\":null"),
+            &[],
+            0,
+        ),
+        // What is found says more than what is not.
+        (format!("garbage\n{}", record(1, "bob")), &[], 2),
+        // That a case cannot be judged is the answer to it.
+        (own, &[], 0),
+    ] {
+        let ran = simulate(&input, arguments);
+        assert_eq!(ran.code, code, "{input} {arguments:?}: {ran:?}");
+    }
+    let arguments = ["simulate", "--profile", &elsewhere, "--requests", "-"];
+    assert_eq!(latchkey(&arguments, &record(1, "alice")).code, 1);
+    let arguments = ["simulate", "--requests", "-"];
+    assert_eq!(latchkey(&arguments, &record(1, "alice")).code, 1);
+}
+
+#[test]
+fn requests_without_any_profile_are_answered_with_a_warning() {
+    let input = format!("{}\n{}", request("alice"), request("bob"));
+    let ran = latchkey(&["simulate", "--requests", "-"], &input);
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("no profile is given for 2 requests"),
+        "{ran:?}"
+    );
+    assert_eq!(simulate(&input, &[]).err, "");
+}
+
+#[test]
+fn record_has_the_id_that_observe_shows() {
+    let ran = simulate(&record(7, "alice"), &["--format", "json"]);
+    assert_eq!(answers(&ran)[0]["id"], "r-7");
 }
 
 #[test]
