@@ -64,6 +64,49 @@ impl Problem {
         self.span = offset(text, line, column).map(|start| start..end_of_token(text, start));
         self
     }
+
+    /// Puts the problem at the word that ends at a line and column of bytes, which count from 1.
+    pub(crate) fn at_end(self, text: &str, line: usize, column: usize) -> Self {
+        let before: usize = text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let read = text.get(..before + column).unwrap_or(text);
+        let start = start_of_token(read);
+        self.at_offset(text, start)
+    }
+
+    /// Puts the problem where a word stands first in a text; nowhere if it does not.
+    pub(crate) fn at_first(self, text: &str, word: &str) -> Self {
+        match text.find(word) {
+            Some(at) => self.at_offset(text, at),
+            None => self,
+        }
+    }
+
+    fn at_offset(self, text: &str, at: usize) -> Self {
+        let before = text.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let column = before.get(start..).map_or(0, |line| line.chars().count()) + 1;
+        self.at(text, line, column)
+    }
+}
+
+/// Returns where the word or text in quotation marks begins that a text ends with.
+fn start_of_token(text: &str) -> usize {
+    if let Some(quoted) = text.strip_suffix('"') {
+        return quoted.rfind('"').unwrap_or(quoted.len());
+    }
+    let is_word = |character: char| character.is_alphanumeric() || "-+.".contains(character);
+    let mut characters = text.char_indices().rev();
+    let last = characters.next().map_or(0, |(at, _)| at);
+    if !text.ends_with(is_word) {
+        return last;
+    }
+    let word = characters.take_while(|(_, character)| is_word(*character));
+    word.last().map_or(last, |(at, _)| at)
 }
 
 /// Returns where the character at a line and column begins.
@@ -164,5 +207,15 @@ mod tests {
         let end = Problem::error("c", "m").at(text, 3, 2);
         assert_eq!(end.span, Some(text.len()..text.len()));
         assert_eq!(Problem::error("c", "m").at("", 1, 1).span, Some(0..0));
+    }
+
+    #[test]
+    fn place_of_what_was_read_last_is_its_beginning() {
+        for (line, column, word) in [(2, 12, "\"a\""), (2, 19, "-1"), (2, 22, "[")] {
+            let text = "{\n  \"uid\": \"a\",\"b\":-1 ,[";
+            let problem = Problem::error("c", "m").at_end(text, line, column);
+            let span = problem.span.unwrap();
+            assert_eq!(text.get(span), Some(word), "{column}");
+        }
     }
 }

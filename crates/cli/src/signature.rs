@@ -121,8 +121,16 @@ pub(crate) fn run(arguments: &Signature) -> Exit {
         Ok(signed) => written(&signed, arguments.format),
         Err(error) => {
             let (code, exit) = error.code();
-            let problems = [Problem::error(code, error.to_string())];
-            match problem::show(&name, &text, &problems, arguments.format) {
+            let found = Problem::error(code, error.to_string());
+            let (name, found) = match &error {
+                SignatureError::Key(_) => (arguments.key.name(), found),
+                SignatureError::Request(error) => {
+                    let word = format!("\"{}\"", error.word());
+                    (name, found.at_first(&text, &word))
+                }
+                SignatureError::KeyId(_) | SignatureError::Sign(_) => (name, found),
+            };
+            match problem::show(&name, &text, &[found], arguments.format) {
                 Exit::Invalid => exit,
                 failed => failed,
             }
@@ -142,6 +150,12 @@ fn read(path: &Path, name: &str, format: Format) -> Result<(String, SigningReque
 }
 
 impl KeySource {
+    /// Returns what the key is called in messages.
+    fn name(&self) -> String {
+        let file = self.key_file.as_deref();
+        file.map_or_else(|| "--key-hex".to_owned(), document::name)
+    }
+
     fn read(&self) -> Result<String, Exit> {
         match (&self.key_hex, &self.key_file) {
             (Some(digits), _) => Ok(digits.clone()),

@@ -227,7 +227,11 @@ fn refuse_other_expectations(headers: &HeaderMap) -> Result<(), Reason> {
     }
 }
 
-fn read_framing(headers: &HeaderMap, version: Version) -> Result<Framing, Reason> {
+/// Returns where the body ends that headers announce.
+///
+/// # Errors
+/// When they say it twice, or in a way that is not served.
+pub fn read_framing(headers: &HeaderMap, version: Version) -> Result<Framing, Reason> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (lengths.next(), codings.next()) {

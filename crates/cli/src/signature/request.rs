@@ -1,7 +1,10 @@
 //! A request that is to be signed, in the form of the deployed agent's signing vectors.
 
+use std::borrow::Cow;
+
 use http::method::InvalidMethod;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use latchkey_protocol::head::{self, Version};
 use latchkey_protocol::signature::Signable;
 use latchkey_protocol::target::CanonicalTarget;
 use latchkey_protocol::{Reason, header};
@@ -36,8 +39,8 @@ pub(crate) struct SigningRequest {
 /// Why a request cannot be signed at all.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    #[error("`body_hex` and `url_hex` hold pairs of hexadecimal digits")]
-    Digits,
+    #[error("`{0}` holds pairs of hexadecimal digits")]
+    Digits(&'static str),
     #[error("`{0}` is not the name of a header")]
     HeaderName(String),
     #[error("the value of the header `{0}` holds what no header may hold")]
@@ -49,17 +52,27 @@ pub(super) enum RequestError {
         source: InvalidMethod,
     },
     #[error("{}", .0.title())]
-    Target(Reason),
+    Refused(Reason),
 }
 
 impl RequestError {
     /// Returns a stable word, and how the program ends.
     pub(super) const fn code(&self) -> (&'static str, Exit) {
         match self {
-            Self::Target(reason) => (reason.as_str(), Exit::Refused),
-            Self::Digits | Self::HeaderName(_) | Self::HeaderValue(_) | Self::Method { .. } => {
+            Self::Refused(reason) => (reason.as_str(), Exit::Refused),
+            Self::Digits(_) | Self::HeaderName(_) | Self::HeaderValue(_) | Self::Method { .. } => {
                 ("invalid_request", Exit::Invalid)
             }
+        }
+    }
+
+    /// Returns the string of the document that it is about.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            Self::Refused(_) => "url",
+            Self::Digits(field) => field,
+            Self::HeaderName(name) | Self::HeaderValue(name) => name,
+            Self::Method { .. } => "method",
         }
     }
 }
@@ -85,34 +98,50 @@ impl Parts {
 
     /// Returns why two readers of the signed request could take it for two requests.
     pub(super) fn ambiguity(&self) -> Option<Reason> {
-        let headers = header::check(&self.headers).err();
-        headers.or_else(|| CanonicalTarget::parse(&self.target).err())
+        let framing = head::read_framing(&self.headers, Version::Http11).err();
+        let headers = || header::check(&self.headers).err();
+        let target = || CanonicalTarget::parse(&self.target).err();
+        framing
+            .or_else(headers)
+            .or_else(|| self.repetition())
+            .or_else(target)
+    }
+
+    /// Returns whether a header stands twice. Of lists the agent signs one line that holds all
+    /// values, where the scheme takes the last alone.
+    fn repetition(&self) -> Option<Reason> {
+        let is_repeated = |name| self.headers.get_all(name).iter().nth(1).is_some();
+        let mut names = self.headers.keys();
+        names.any(is_repeated).then_some(Reason::RepeatedHeader)
     }
 }
 
 impl SigningRequest {
     pub(super) fn parts(&self) -> Result<Parts, RequestError> {
-        let method = self.method.parse().map_err(|source| RequestError::Method {
+        let method: Method = self.method.parse().map_err(|source| RequestError::Method {
             method: self.method.clone(),
             source,
         })?;
         Ok(Parts {
+            target: self.target(&method)?,
             method,
-            target: self.target()?,
             headers: self.header_map()?,
-            body: bytes(&self.body_hex)?,
+            body: bytes("body_hex", &self.body_hex)?,
         })
     }
 
-    fn target(&self) -> Result<String, RequestError> {
+    /// Returns the target as the agent reads it, and would refuse it.
+    fn target(&self, method: &Method) -> Result<String, RequestError> {
         let written = match &self.url_hex {
-            Some(digits) => bytes(digits)?,
+            Some(digits) => bytes("url_hex", digits)?,
             None => self.url.clone().into_bytes(),
         };
         let is_whole = written.iter().all(u8::is_ascii_graphic);
         let text = String::from_utf8(written).ok().filter(|_| is_whole);
-        let text = text.ok_or(RequestError::Target(Reason::MalformedTarget))?;
-        Ok(origin_form(&text).to_owned())
+        let text = text.ok_or(RequestError::Refused(Reason::MalformedTarget))?;
+        let target = origin_form(&text);
+        head::check_line(method.as_str(), &target).map_err(RequestError::Refused)?;
+        Ok(target.into_owned())
     }
 
     fn header_map(&self) -> Result<HeaderMap, RequestError> {
@@ -136,15 +165,19 @@ impl SigningRequest {
 }
 
 /// The scheme covers path and query alone: an absolute target loses scheme and authority.
-fn origin_form(url: &str) -> &str {
+fn origin_form(url: &str) -> Cow<'_, str> {
     let without_fragment = url.split_once('#').map_or(url, |(before, _)| before);
-    match without_fragment.strip_prefix("http://") {
-        None => without_fragment,
-        Some(rest) => rest.find('/').map_or("/", |at| rest.split_at(at).1),
+    let Some(rest) = without_fragment.strip_prefix("http://") else {
+        return Cow::Borrowed(without_fragment);
+    };
+    match rest.find(['/', '?']).map(|at| rest.split_at(at).1) {
+        None => Cow::Borrowed("/"),
+        Some(query) if query.starts_with('?') => Cow::Owned(format!("/{query}")),
+        Some(target) => Cow::Borrowed(target),
     }
 }
 
-/// Reads hexadecimal digits in pairs.
-fn bytes(digits: &str) -> Result<Vec<u8>, RequestError> {
-    hex::decode(digits).map_err(|_digits| RequestError::Digits)
+/// Reads the hexadecimal digits of a field in pairs.
+fn bytes(field: &'static str, digits: &str) -> Result<Vec<u8>, RequestError> {
+    hex::decode(digits).map_err(|_digits| RequestError::Digits(field))
 }

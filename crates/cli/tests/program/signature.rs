@@ -139,3 +139,78 @@ fn request_that_is_none_is_an_invalid_document() {
         assert_eq!(ran.code, 3, "{text}: {ran:?}");
     }
 }
+
+/// Signs a request as far as it goes; returns exit code, reason and path with parameters.
+fn asked(text: &str) -> (i32, Option<String>, Option<String>) {
+    let arguments = [
+        "signature",
+        "--request",
+        "-",
+        "--key-hex",
+        "4A40",
+        "--format",
+        "json",
+    ];
+    let ran = latchkey(&arguments, text);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let reason = answer[0]["code"].as_str().or(answer["ambiguous"].as_str());
+    let signed = answer["string_to_sign_hex"]
+        .as_str()
+        .map(|digits| String::from_utf8(hex::decode(digits).unwrap()).unwrap());
+    (ran.code, reason.map(str::to_owned), signed)
+}
+
+#[test]
+fn absolute_target_without_a_path_keeps_its_query() {
+    for (url, line) in [
+        ("http://h?a=1", "/\na=1"),
+        ("http://h", "/\n"),
+        ("http://h/m?b=/", "/m\nb=/"),
+        ("/m?a=http://h/x", "/m\na=http://h/x"),
+    ] {
+        let (code, _, signed) = asked(&format!(r#"{{"method":"GET","url":"{url}"}}"#));
+        assert_eq!((code, signed), (0, Some(format!("GET\n\n{line}"))), "{url}");
+    }
+}
+
+#[test]
+fn what_the_agent_would_refuse_is_refused_with_its_reason() {
+    let url = |method: &str, url: &str| format!(r#"{{"method":"{method}","url":"{url}"}}"#);
+    let headers = |headers: &str| format!(r#"{{"method":"GET","url":"/m","headers":[{headers}]}}"#);
+    for (text, reason) in [
+        (url("GET", "m?a=1"), "malformed_target"),
+        (url("GET", ""), "malformed_target"),
+        (url("GET", "*"), "malformed_target"),
+        (url("GET", "https://h/m"), "absolute_form"),
+        (url("GET", "HTTP://h/m"), "absolute_form"),
+        (url("get", "/m"), "method_not_allowed"),
+        (
+            headers(r#"["content-length","3"],["transfer-encoding","chunked"]"#),
+            "conflicting_framing",
+        ),
+        (
+            headers(r#"["accept","a"],["accept","b"]"#),
+            "repeated_header",
+        ),
+        (headers(r#"["host","a"],["host","b"]"#), "repeated_header"),
+    ] {
+        let (code, found, _) = asked(&text);
+        assert_eq!((code, found.as_deref()), (2, Some(reason)), "{text}");
+    }
+    assert_eq!(asked(&url("OPTIONS", "*")).0, 0);
+}
+
+#[test]
+fn mistake_in_a_request_is_shown_where_it_stands_and_that_of_a_key_beside_its_name() {
+    let request = "{\"method\":\"GET\",\n\"url\":\"/\",\n  \"body_hex\":\"a\"}";
+    let ran = latchkey(&["signature", "--request", "-", "--key-hex", "00"], request);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    for says in [":3:3", "`body_hex` holds pairs", "^^^"] {
+        assert!(ran.err.contains(says), "{says}: {}", ran.err);
+    }
+    let ran = latchkey(
+        &["signature", "--request", "-", "--key-hex", "0"],
+        r#"{"method":"GET","url":"/"}"#,
+    );
+    assert!(ran.err.contains("--key-hex: the key"), "{}", ran.err);
+}
