@@ -39,8 +39,8 @@ impl Loaded {
 /// # Errors
 /// How the program ends.
 pub(crate) fn load_as(path: &Path, format: Format) -> Result<Loaded, Exit> {
-    let text = read(path)?;
-    let document = text::read(&text, None).map_err(|invalid| {
+    let (text, read) = parse(path)?;
+    let document = read.map_err(|invalid| {
         let problems = problems(&invalid);
         problem::show(&name(path), &text, &problems, format)
     })?;
@@ -49,6 +49,28 @@ pub(crate) fn load_as(path: &Path, format: Format) -> Result<Loaded, Exit> {
         path: path.to_owned(),
         document,
     })
+}
+
+/// Reads a profile in any form; its text is what can be shown of it.
+///
+/// # Errors
+/// How the program ends; why it cannot be read has been said.
+pub(crate) fn parse(path: &Path) -> Result<(String, Result<Document, InvalidDocument>), Exit> {
+    let bytes = read_at_most(path).map_err(|error| unread(path, &error))?;
+    let document = text::read_bytes(&bytes, None);
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| shown(error.as_bytes()));
+    Ok((text, document))
+}
+
+/// Returns what can be shown of bytes that are no text; none of it is read as a document.
+fn shown(bytes: &[u8]) -> String {
+    bytes
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let is_whole = chunk.invalid().is_empty();
+            [chunk.valid(), if is_whole { "" } else { "\u{fffd}" }]
+        })
+        .collect()
 }
 
 /// Says what of a verdict does not come from the document.
@@ -116,13 +138,16 @@ pub(crate) fn read(path: &Path) -> Result<String, Exit> {
             io::Error::new(io::ErrorKind::InvalidData, error)
         })
     });
-    text.map_err(|error| {
-        terminal::complain(&format!("{}: {error}", name(path)));
-        match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => Exit::Invalid,
-            _ => Exit::Failure,
-        }
-    })
+    text.map_err(|error| unread(path, &error))
+}
+
+/// Says why a file cannot be read, and returns how the program ends.
+fn unread(path: &Path, error: &io::Error) -> Exit {
+    terminal::complain(&format!("{}: {error}", name(path)));
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => Exit::Invalid,
+        _ => Exit::Failure,
+    }
 }
 
 fn read_at_most(path: &Path) -> io::Result<Vec<u8>> {

@@ -152,9 +152,7 @@ impl CallerSource {
         };
         let text = document::read(path)?;
         let show = |found| problem::show(&document::name(path), &text, &[found], format);
-        let value = serde_json::from_str(&text)
-            .map_err(|error| show(document::json_problem(&text, &error)))?;
-        CallerClaims::strict(&value)
+        CallerClaims::read(&text)
             .and_then(|claims| self.amend(claims))
             .map_err(|error| show(caller_problem(&text, &error)))
     }
@@ -171,25 +169,21 @@ impl CallerSource {
     }
 }
 
-/// Shows an unknown attribute where it stands.
+/// Shows what is wrong with a caller where it stands.
 fn caller_problem(text: &str, error: &ClaimsError) -> Problem {
-    let source = std::error::Error::source(error);
-    let message = source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-    let found = Problem::error("invalid_caller", message);
-    let ClaimsError::UnknownField(name) = error else {
-        return found;
-    };
-    let known = CallerClaims::attributes().join(", ");
-    let found = Problem {
-        help: Some(format!("attributes are {known}")),
-        ..found
-    };
-    let Some(at) = text.find(&format!("\"{name}\"")) else {
-        return found;
-    };
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    let column = before.get(start..).map_or(0, |line| line.chars().count()) + 1;
-    found.at(text, line, column)
+    let found = Problem::error("invalid_caller", error.to_string());
+    match error {
+        ClaimsError::Form(error) if error.is_data() => Problem {
+            message: document::json_problem(text, error).message,
+            ..found
+        }
+        .at_end(text, error.line(), error.column()),
+        ClaimsError::Form(error) => document::json_problem(text, error),
+        ClaimsError::UnknownField(name) => {
+            let known = CallerClaims::attributes().join(", ");
+            let help = Some(format!("attributes are {known}"));
+            Problem { help, ..found }.at_first(text, &format!("\"{name}\""))
+        }
+        ClaimsError::Flag(_) => found.at_first(text, "\"flags\""),
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use latchkey_policy::document::text;
+use latchkey_policy::document::{Document, InvalidDocument};
 use latchkey_policy::lint;
 use latchkey_policy::lint::{Context, Severity};
 use serde::Serialize;
@@ -81,8 +81,8 @@ pub(crate) fn run(arguments: &Lint) -> Exit {
     let mut exit = Exit::Success;
     let mut linted = Vec::new();
     for path in &arguments.files {
-        match document::read(path) {
-            Ok(text) => linted.push(look(path, text, arguments)),
+        match document::parse(path) {
+            Ok((text, read)) => linted.push(look(path, text, read, arguments)),
             // Why it cannot be read has been said; the others are looked at all the same.
             Err(failure) => exit = exit.worse(failure),
         }
@@ -102,13 +102,18 @@ pub(crate) fn run(arguments: &Lint) -> Exit {
     }
 }
 
-fn look(path: &Path, text: String, arguments: &Lint) -> Linted {
+fn look(
+    path: &Path,
+    text: String,
+    read: Result<Document, InvalidDocument>,
+    arguments: &Lint,
+) -> Linted {
     let context = Context {
         endpoint: arguments.endpoint.map(Into::into),
         now: arguments.now.unwrap_or_else(Timestamp::now),
         machine: arguments.machine.then_some(&ThisMachine),
     };
-    let (valid, findings) = match text::read(&text, None) {
+    let (valid, findings) = match read {
         Ok(document) => {
             document::say_assumptions(path, &document);
             let findings = lint(&document.item, &context).into_iter();

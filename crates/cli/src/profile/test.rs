@@ -20,7 +20,8 @@ use file::{Expected, Outcome};
 /// Runs the tests of profiles.
 ///
 /// `allow` holds when the rules let the request through; `deny` when they refuse it, whether the
-/// mode enforces that or Audit lets it pass.
+/// mode enforces that or Audit lets it pass. What is refused before any rule, such as a malformed
+/// target, holds only with its `reason`.
 ///
 /// Exit codes: 0 every case holds; 1 a file cannot be read; 2 a case fails; 3 a file or profile is
 /// invalid; 64 the command line is wrong.

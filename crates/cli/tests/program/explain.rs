@@ -137,6 +137,33 @@ fn misspelt_attribute_of_a_caller_is_shown_where_it_stands() {
 }
 
 #[test]
+fn mistake_in_a_caller_is_shown_where_it_stands() {
+    for (text, place, says) in [
+        ("{\n  \"uid\": \"root\"\n}", ":2:10", "invalid type: string"),
+        (
+            "{\"uid\": 0,\n \"userName\": 7}",
+            ":2:14",
+            "invalid type: integer",
+        ),
+        (
+            "{\"userName\": \"bob\",\n\"userName\": \"alice\"}",
+            ":2:1",
+            "duplicate field `userName`",
+        ),
+        ("{\"uid\": 0,\n\"flags\": [\"x\"]}", ":2:1", "is no flag"),
+    ] {
+        let caller = written(text);
+        let path = caller.path().to_str().unwrap();
+        let arguments = ["--target", "/a", "--caller", path];
+        let ran = explain(&item("Enforce", "alice"), &arguments);
+        assert_eq!(ran.code, 3, "{text}: {ran:?}");
+        for says in [place, says, "^"] {
+            assert!(ran.err.contains(says), "{says}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
 fn file_that_is_not_there_is_a_failure_and_a_caller_is_needed() {
     let arguments = [
         "explain",

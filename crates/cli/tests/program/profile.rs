@@ -1,6 +1,7 @@
 //! `latchkey profile`.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::Value;
 
@@ -80,6 +81,64 @@ fn mistake_in_a_file_of_tests_is_shown_at_its_line() {
             ran.err
         );
     }
+}
+
+#[test]
+fn file_without_cases_is_a_mistake() {
+    let (before, _) = TESTS.split_once("tests:").unwrap();
+    let ran = test("Enforce", &format!("{before}tests: []\n"), &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("there are no cases"), "{ran:?}");
+}
+
+#[test]
+fn refusal_before_the_rules_holds_only_if_it_is_asked_for() {
+    let deny = "deny: {target: /metadata/instance, caller: {userName: bob}}";
+    for (to, code) in [
+        ("deny: {target: nopath, caller: alice}", 2),
+        (
+            "deny: {method: get, target: /metadata/instance, caller: alice}",
+            2,
+        ),
+        (
+            "reason: malformed_target\n    deny: {target: nopath, caller: alice}",
+            0,
+        ),
+        (
+            "reason: dot_segment\n    deny: {target: nopath, caller: alice}",
+            2,
+        ),
+        ("deny: {target: /metadata/%2e%2e/x, caller: alice}", 0),
+        (
+            "reason: dot_segment\n    allow: {target: /metadata/instance, caller: alice}",
+            3,
+        ),
+    ] {
+        let ran = test("Enforce", &TESTS.replace(deny, to), &[]);
+        assert_eq!(ran.code, code, "{to}: {ran:?}");
+    }
+}
+
+#[test]
+fn profile_that_is_no_text_is_a_finding_at_its_place() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"{\n \"id\": \"\xff\"}").unwrap();
+    let path = file.path().to_str().unwrap();
+    let ran = latchkey(&["profile", "lint", path, "--format", "json"], "");
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let found = &answer["files"][0]["findings"][0];
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(
+        (&found["code"], &found["line"]),
+        (&"not_utf8".into(), &2.into())
+    );
+    assert_eq!(
+        (&answer["errors"], &found["column"]),
+        (&1.into(), &9.into())
+    );
+    let ran = latchkey(&["profile", "show", path], "");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains(":2:9"), "{ran:?}");
 }
 
 #[test]

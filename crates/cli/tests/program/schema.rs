@@ -143,6 +143,14 @@ tests: [{comment: c, deny: {method: GET, target: /m, caller: bob}}]
         ("method: GET", "methods: [GET]", false),
         (", deny: {method: GET, target: /m, caller: bob}", "", false),
         ("now: 2026-12-01T00:00:00Z", "now: soon", false),
+        ("comment: c", "reason: no_matching_rule", true),
+        ("comment: c", "reason: none", false),
+        ("comment: c, deny", "reason: no_matching_rule, allow", false),
+        (
+            "[{comment: c, deny: {method: GET, target: /m, caller: bob}}]",
+            "[]",
+            false,
+        ),
     ] {
         let text = whole.replacen(from, to, 1);
         fs::write(&file, &text).unwrap();

@@ -8,7 +8,7 @@ use latchkey_policy::case::schema::CallerDocument;
 use latchkey_policy::case::{self, Answer, CallerClaims, Verdict};
 use latchkey_policy::{self as policy, EndpointPolicy};
 use latchkey_protocol::authorization::AuthorizationItem;
-use latchkey_protocol::{Endpoint, EndpointKind};
+use latchkey_protocol::{Endpoint, EndpointKind, Reason};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
@@ -34,14 +34,17 @@ pub(in crate::profile) struct TestFile {
     #[schemars(with = "BTreeMap<String, CallerDocument>")]
     callers: BTreeMap<String, Spanned<Value>>,
     /// The cases.
-    #[schemars(with = "Vec<TestCase>")]
+    #[schemars(with = "Vec<TestCase>", length(min = 1))]
     tests: Vec<Spanned<TestCase>>,
 }
 
 /// A request, and what the rules say to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
+#[schemars(extend("oneOf" = [
+    {"required": ["allow"], "not": {"required": ["reason"]}},
+    {"required": ["deny"]},
+]))]
 struct TestCase {
     /// What the case is about; shown if it fails.
     #[serde(default)]
@@ -52,6 +55,10 @@ struct TestCase {
     /// The rules refuse this; in Audit it is let through all the same.
     #[serde(default)]
     deny: Option<TestRequest>,
+    /// Why it is refused; needed where that is decided before any rule, as for a malformed target.
+    #[serde(default)]
+    #[schemars(schema_with = "reasons")]
+    reason: Option<Reason>,
 }
 
 /// A request.
@@ -71,6 +78,14 @@ struct TestRequest {
 fn named_or_in_place(generator: &mut SchemaGenerator) -> Schema {
     let in_place = generator.subschema_for::<CallerDocument>();
     json_schema!({"anyOf": [{"type": "string"}, in_place]})
+}
+
+fn reasons(_: &mut SchemaGenerator) -> Schema {
+    let words = Reason::ALL
+        .iter()
+        .map(|reason| Value::from(reason.as_str()));
+    let words: Vec<_> = words.chain([Value::Null]).collect();
+    json_schema!({"enum": words})
 }
 
 fn get() -> String {
@@ -144,6 +159,10 @@ impl TestFile {
             case::endpoint(self.endpoint.as_str()).map_err(|error| unusable(error.to_string()))?;
         let in_force =
             case::policy(&endpoint, Some(item)).map_err(|error| unusable(error.to_string()))?;
+        if self.tests.is_empty() {
+            let found = Problem::error("malformed_tests", "there are no cases to hold");
+            return Err(vec![found.at_first(text, "tests:")]);
+        }
         let (mut outcomes, mut problems) = (Vec::new(), Vec::new());
         for test in &self.tests {
             match self.case(test, &endpoint, &in_force) {
@@ -167,7 +186,12 @@ impl TestFile {
         endpoint: &Endpoint,
         in_force: &EndpointPolicy,
     ) -> Result<Outcome, (String, Location)> {
+        let reason = test.value.reason;
         let (expected, request) = match (&test.value.allow, &test.value.deny) {
+            (Some(_), None) if reason.is_some() => {
+                let message = "`reason` says why a request is refused: use it with `deny`";
+                return Err((message.to_owned(), test.referenced));
+            }
             (Some(request), None) => (Expected::Allow, request),
             (None, Some(request)) => (Expected::Deny, request),
             (Some(_), Some(_)) | (None, None) => {
@@ -181,21 +205,30 @@ impl TestFile {
             .map_err(|error| (error.to_string(), request.caller.referenced))?;
         let now = self.now.unwrap_or_else(Timestamp::now);
         let read = case::request(endpoint, &request.method, request.target.as_bytes());
+        let is_request = read.is_ok();
         let (answer, tree) = match read {
             Ok(request) => {
                 let tree = policy::explain(&request, &caller, in_force, case::KEY, now).tree();
                 (Answer::to(request, &caller, in_force, now), tree)
             }
             Err(reason) => {
-                let tree = format!("DENY {reason}: {}", reason.title());
+                let tree = format!(
+                    "DENY {reason}: {}\n└─ the rules were not asked: say `reason: {reason}` if that is meant",
+                    reason.title()
+                );
                 (Answer::malformed(reason), tree)
             }
+        };
+        let is_expected = match reason {
+            Some(reason) => answer.reason == Some(reason),
+            // A slip of the pen is no proof of what the rules refuse.
+            None => is_request,
         };
         Ok(Outcome {
             line: test.referenced.line(),
             comment: test.value.comment.clone(),
             expected,
-            holds: expected.holds(answer.verdict),
+            holds: expected.holds(answer.verdict) && is_expected,
             answer,
             tree,
         })
