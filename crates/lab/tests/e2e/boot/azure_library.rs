@@ -69,11 +69,8 @@ fn is_refused(release: &str) {
         "{}",
         instance.stderr
     );
-    assert_eq!(
-        machine.world.system.audit("vm").unwrap().len(),
-        1,
-        "403 is final"
-    );
+    let records = machine.world.system.wait_for_audit("vm", 1).unwrap();
+    assert_eq!(records.len(), 1, "403 is final");
     // Of the WireServer it asks again and again, but slowly.
     let mut ready = run(&machine, &["ready"]).spawn().unwrap();
     ready.wait_for_line("during attempt 2", TRIES).unwrap();
