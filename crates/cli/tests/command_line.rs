@@ -86,7 +86,7 @@ fn file_that_is_no_text_is_invalid_and_says_so() {
     ] {
         let output = latchkey(arguments);
         assert_eq!(output.status.code(), Some(3), "{output:?}");
-        let complaint = String::from_utf8_lossy(&output.stderr);
+        let complaint = said(&output.stderr);
         assert!(complaint.contains(path), "{complaint}");
         assert!(complaint.contains("UTF-8"), "{complaint}");
     }
