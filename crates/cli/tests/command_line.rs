@@ -86,7 +86,8 @@ fn file_that_is_no_text_is_invalid_and_says_so() {
     ] {
         let output = latchkey(arguments);
         assert_eq!(output.status.code(), Some(3), "{output:?}");
-        let complaint = said(&output.stderr);
+        // Lint's findings are its answer.
+        let complaint = [said(&output.stdout), said(&output.stderr)].concat();
         assert!(complaint.contains(path), "{complaint}");
         assert!(complaint.contains("UTF-8"), "{complaint}");
     }
