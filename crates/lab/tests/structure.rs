@@ -15,13 +15,15 @@ use latchkey_lab::bypass::{Proof, SECTIONS};
 use latchkey_protocol::Reason;
 
 /// What a crate must not depend on although it stands on a lower floor, or is of the outside.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("latchkey-protocol", &["tokio", "aya", "hyper"]),
     ("latchkey-settings", &["tokio", "aya", "hyper"]),
     ("latchkey-record", &["tokio", "aya", "hyper"]),
     ("latchkey-policy", &["tokio", "aya", "hyper"]),
     ("latchkey-agent", &["latchkey-gateway", "aya"]),
     ("latchkey-gateway", &["rusqlite", "aya"]),
+    ("latchkey-api", &["tokio", "axum", "aya", "hyper"]),
+    ("latchkey-control", &["latchkey-gateway", "aya"]),
     (
         "latchkey-cli",
         &["latchkey-gateway", "latchkey-host", "aya"],
